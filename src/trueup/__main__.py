@@ -1,0 +1,19 @@
+"""``python -m trueup`` and the console script."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code; ``--version`` loads nothing else."""
+    if sys.argv[1:] == ["--version"]:
+        from trueup import __version__  # noqa: PLC0415
+
+        sys.stdout.write(f"trueup, version {__version__}\n")
+        return
+    from trueup.faces.cli.main import main as run  # noqa: PLC0415
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Telemetry assurance: does it still behave like the run that was certified?"""

@@ -1,0 +1,119 @@
+"""``trueup telemetry``: compare runs, sample hosts."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trueup.kernel.doors import App, finish, pass_app
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def telemetry() -> None:
+    """Does this hardware still behave like the run that was certified?"""
+
+
+@telemetry.command()
+@click.option("--baseline", required=True, type=FILE, help="The run that was accepted (CSV, Parquet, JSONL).")
+@click.option("--run", "run_file", required=True, type=FILE, help="The run to judge.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for report.html, comparison.json and pack.zip."
+)
+@click.option(
+    "--subject", default="", help="What the run is called in facts and packs; default: run:<first 16 digits of its SHA-256>."
+)
+@click.option("--critical", multiple=True, metavar="METRIC", help="A metric that must be there and be sound; may be repeated.")
+@click.option("--drift-is-fail", is_flag=True, help="Any drift is FAIL (exit 20) instead of PASS_WITH_DRIFT (exit 10).")
+@click.option("--alpha", default=0.01, show_default=True, help="Share of clean comparisons that may be flagged by chance.")
+@click.option(
+    "--keep-inputs",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Keep the files as evidence (auto: up to 16 MiB each).",
+)
+@pass_app
+def compare(
+    app: App,
+    baseline: Path,
+    run_file: Path,
+    out: Path | None,
+    subject: str,
+    critical: tuple[str, ...],
+    drift_is_fail: bool,
+    alpha: float,
+    keep_inputs: str,
+) -> None:
+    """Compare a run with its baseline: level, scale and shape of every numeric column.
+
+    Exit codes: 0 PASS, 10 PASS_WITH_DRIFT, 20 FAIL, 30 NO_DATA or INSUFFICIENT_DATA, 2 a file that is no table.
+    """
+    from trueup.domains.telemetry.actions import Compare
+
+    input = {
+        "baseline": baseline,
+        "run": run_file,
+        "subject": subject,
+        "critical": critical,
+        "drift_is_fail": drift_is_fail,
+        "alpha": alpha,
+        "keep_inputs": keep_inputs,
+    }
+    value = dict(app.run(Compare, input))
+    if out is not None:
+        value["out"] = deliver(app, value, out)
+    app.emit(value, verdict_words(value))
+    finish(value["verdict"])
+
+
+def deliver(app: App, value: Mapping[str, Any], out: Path) -> dict[str, str]:
+    """Write report, document and pack of a recorded comparison into a folder, each in one step."""
+    from trueup.kernel.evidence import queries
+    from trueup.kernel.evidence.actions import CreatePack
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("report.html", "comparison.json"):
+        queries.copy_artifact(app.session, value["artifacts"][name], out / name)
+    app.run(CreatePack, {"subject": value["subject"], "out": out / "pack.zip"})
+    return {name: str(out / name) for name in ("report.html", "comparison.json", "pack.zip")}
+
+
+def verdict_words(value: Mapping[str, Any]) -> Iterable[str]:
+    """Say a comparison in words."""
+    yield f"{value['verdict']}  {value['files']['run']['name']} against {value['files']['baseline']['name']}"
+    for finding in value["findings"]:
+        yield f"  {finding['metric']}: {finding['explanation']}"
+    judged = sum(m["verdict"] in ("PASS", "PASS_WITH_DRIFT", "FAIL") for m in value["metrics"])
+    yield f"  {judged} of {len(value['metrics'])} metrics judged, {len(value['findings'])} findings, {len(value['excluded'])} columns not compared"
+    for item in value["excluded"]:
+        yield f"  not compared: {item['name']} ({item['reason']})"
+    for note in value["notes"]:
+        yield f"  note: {note}"
+    for metric in value["metrics"]:
+        if metric["verdict"] == "INSUFFICIENT_DATA":
+            yield f"  not judged: {metric['metric']} ({metric['reason']})"
+    yield f"  subject {value['subject']}"
+    for path in value.get("out", {}).values():
+        yield f"  wrote {path}"
+
+
+@telemetry.command()
+@click.option("--seconds", required=True, type=click.FloatRange(min=0, min_open=True, max=86_400), help="How long to sample.")
+@click.option(
+    "--rate", default=10.0, show_default=True, type=click.FloatRange(min=0, min_open=True, max=100), help="Samples a second."
+)
+@click.option("--pid", type=click.IntRange(1), help="Also sample this process and all its descendants.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The Parquet file to write.")
+@pass_app
+def host(app: App, seconds: float, rate: float, pid: int | None, out: Path) -> None:
+    """Sample this machine (and a process tree) into a Parquet file."""
+    from trueup.domains.telemetry.actions import SampleHost
+
+    app.say(f"sampling this machine for {seconds:g} s at {rate:g} Hz")
+    value = app.run(SampleHost, {"seconds": seconds, "rate": rate, "pid": pid, "out": out})
+    words = [f"{value['rows']} samples of {len(value['metrics'])} metrics: {out}"]
+    words += [f"  absent: {item['name']} ({item['reason']})" for item in value["excluded"]]
+    app.emit(value, words)

@@ -1,0 +1,54 @@
+"""What a comparison reads: tables of numeric columns, one column in memory at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A column that is not compared, and why (``time column``, ``text column``, …)."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnData:
+    """One numeric column in row order.
+
+    Args:
+        values: float64[n], finite values only, in row order.
+        rows: int64[n], the row (0-based, data rows) each value stands in; None when no row is missing.
+        total: number of data rows of the table.
+        missing: cells that were empty or null.
+        quarantined: reason (``text``, ``non_finite``) to the number of cells set aside.
+    """
+
+    values: NDArray[np.float64]
+    total: int
+    rows: NDArray[np.int64] | None = None
+    missing: int = 0
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+
+
+class Table(Protocol):
+    """A readable table. Implementations live in ``sources``; the engine never opens a file."""
+
+    @property
+    def rows(self) -> int:
+        """Number of data rows."""
+
+    @property
+    def numeric(self) -> Sequence[str]:
+        """Names of the numeric columns in file order, time columns not among them."""
+
+    @property
+    def excluded(self) -> Sequence[Excluded]:
+        """Columns that are not compared, each with its reason."""
+
+    def column(self, name: str) -> ColumnData:
+        """Read one numeric column."""

@@ -1,0 +1,237 @@
+"""JSON lines: one object a line, read with the standard library so that every rule and every line number is ours."""
+
+import errno
+import json
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueup.domains.telemetry.engine.table import ColumnData, Excluded
+from trueup.domains.telemetry.engine.timecolumn import time_reason
+from trueup.domains.telemetry.sources.cells import Cell, Role, role, text_cell
+from trueup.kernel.errors import StorageFull, UnreadableInput
+
+_BATCH = 4096
+_MAX_LINE = 16 << 20
+_MAX_COLUMNS = 20_000
+_REMEDY = "write one JSON object a line, with every key once"
+
+
+@dataclass(slots=True)
+class _Column:
+    """Where a column's cells lie in the spool, and how many there are of each kind."""
+
+    first_row: int
+    counts: list[int] = field(default_factory=lambda: [0] * len(Cell))
+    blocks: list[tuple[int, int]] = field(default_factory=list)
+    """(offset, cells) of each block: float64 values, then one byte of kind per cell."""
+
+
+class JsonLines:
+    """The ``Table`` over a JSON-lines file. Objects are flattened one level deep (``cpu.user``); what is nested deeper,
+    and lists, are excluded. Numbers written as strings are numbers.
+    """
+
+    def __init__(self, spool: IO[bytes], columns: Mapping[str, _Column], rows: int) -> None:
+        self.rows = rows
+        self.notes: tuple[str, ...] = ()
+        self._spool = spool
+        self._columns = columns
+        self._roles = {name: self._role(column) for name, column in columns.items()}
+        reasons = {name: found.reason for name, found in self._roles.items() if found.kept is None}
+        for name in columns:
+            if name not in reasons:
+                data = self._read(name)
+                if reason := time_reason(name, data.values, rows=data.rows):
+                    reasons[name] = reason
+        self.numeric: tuple[str, ...] = tuple(name for name in columns if name not in reasons)
+        self.excluded: tuple[Excluded, ...] = tuple(Excluded(name, reasons[name]) for name in columns if name in reasons)
+
+    def _role(self, column: _Column) -> Role:
+        counts = {kind: column.counts[kind] for kind in Cell}
+        counts[Cell.MISSING] += self.rows - sum(column.counts)
+        return role(counts)
+
+    def column(self, name: str) -> ColumnData:
+        """Read one numeric column.
+
+        Raises:
+            KeyError: there is no numeric column of that name.
+        """
+        if name not in self.numeric:
+            raise KeyError(name)
+        return self._read(name)
+
+    def _read(self, name: str) -> ColumnData:
+        column, found = self._columns[name], self._roles[name]
+        values = np.empty(sum(column.counts), dtype=np.float64)
+        kinds = np.empty(len(values), dtype=np.uint8)
+        done = 0
+        for offset, cells in column.blocks:
+            self._spool.seek(offset)
+            values[done : done + cells] = np.frombuffer(self._spool.read(cells * 8), dtype=np.float64)
+            kinds[done : done + cells] = np.frombuffer(self._spool.read(cells), dtype=np.uint8)
+            done += cells
+        kept = kinds == found.kept
+        finite = np.isfinite(values)
+        quarantined = dict(found.quarantined)
+        if broken := int((kept & ~finite).sum()):
+            quarantined["non_finite"] = broken
+        kept &= finite
+        whole = column.first_row == 0 and len(values) == self.rows and bool(kept.all())
+        rows = None if whole else np.flatnonzero(kept).astype(np.int64) + column.first_row
+        return ColumnData(values[kept], total=self.rows, rows=rows, missing=found.missing, quarantined=quarantined)
+
+
+@contextmanager
+def read_json_lines(path: Path, *, named: str, scratch: Path) -> Iterator[JsonLines]:
+    """Spool a JSON-lines file column by column and open the spool.
+
+    Args:
+        path: the file; ``named`` is what errors call it.
+        scratch: a folder of the caller's own.
+
+    Raises:
+        UnreadableInput: a line is not a JSON object, or names a key twice; the message gives the line.
+        StorageFull: no room for the spool.
+    """
+    columns: dict[str, _Column] = {}
+    rows = 0
+    with (scratch / "columns").open("w+b") as spool:
+        try:
+            for batch in _batches(path, named):
+                _store(spool, columns, batch, rows, named)
+                rows += len(batch)
+            spool.flush()
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise StorageFull(f"{scratch}: no room left to read the table", remedy="free some disk space") from None
+            raise
+        yield JsonLines(spool, columns, rows)
+
+
+def _batches(path: Path, named: str) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    with path.open("rb") as stream:
+        number = 0
+        while line := stream.readline(_MAX_LINE + 1):
+            number += 1
+            if len(line) > _MAX_LINE:
+                raise UnreadableInput(f"{named}: line {number}: is longer than {_MAX_LINE >> 20} MiB", remedy=_REMEDY)
+            if record := _record(line, number, named):
+                batch.append(record)
+            elif record is not None:
+                batch.append({})
+            if len(batch) == _BATCH:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise KeyError(next(key for key in keys if keys.count(key) > 1))
+    return record
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+
+
+def _record(line: bytes, number: int, named: str) -> dict[str, Any] | None:
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        if not text:
+            return None
+        record = _DECODER.decode(text)
+    except UnicodeDecodeError:
+        raise UnreadableInput(f"{named}: line {number}: is not UTF-8 text", remedy="export it as UTF-8") from None
+    except KeyError as error:
+        raise UnreadableInput(f"{named}: line {number}: names the key {error.args[0]!r} twice", remedy=_REMEDY) from None
+    except (json.JSONDecodeError, RecursionError, ValueError) as error:
+        reason = getattr(error, "msg", "nested too deeply or a number too long")
+        raise UnreadableInput(f"{named}: line {number}: is not JSON ({reason})", remedy=_REMEDY) from None
+    if not isinstance(record, dict):
+        what = {list: "a list", str: "a string", type(None): "null"}.get(type(record), "a bare value")
+        raise UnreadableInput(f"{named}: line {number}: is {what}, not an object", remedy=_REMEDY)
+    return record
+
+
+def _store(spool: IO[bytes], columns: dict[str, _Column], batch: list[dict[str, Any]], first: int, named: str) -> None:
+    names = dict.fromkeys(chain.from_iterable(batch))
+    flat: dict[str, list[Any]] = {}
+    for name in names:
+        cells = [record.get(name) for record in batch]
+        if dict in set(map(type, cells)):
+            parts = _flattened(name, cells)
+        else:
+            parts = {name: cells}
+        for part, values in parts.items():
+            if part in flat:
+                raise UnreadableInput(
+                    f"{named}: two columns are called {part!r} once objects are flattened", remedy="rename one of the keys"
+                )
+            flat[part] = values
+    for name in chain(flat, [known for known in columns if known not in flat]):
+        column = columns.setdefault(name, _Column(first_row=first))
+        _append(spool, column, flat.get(name, [None] * len(batch)))
+    if len(columns) > _MAX_COLUMNS:
+        raise UnreadableInput(f"{named}: has more than {_MAX_COLUMNS} different keys", remedy="move varying keys into values")
+
+
+def _flattened(name: str, cells: Sequence[Any]) -> dict[str, list[Any]]:
+    parts: dict[str, list[Any]] = {}
+    plain = [None if isinstance(cell, dict) else cell for cell in cells]
+    if any(cell is not None for cell in plain):
+        parts[name] = plain
+    inner = dict.fromkeys(chain.from_iterable(cell for cell in cells if isinstance(cell, dict)))
+    for key in inner:
+        parts[f"{name}.{key}"] = [cell.get(key) if isinstance(cell, dict) else None for cell in cells]
+    return parts
+
+
+def _append(spool: IO[bytes], column: _Column, cells: list[Any]) -> None:
+    values, kinds = _typed(cells)
+    for kind, count in enumerate(np.bincount(kinds, minlength=len(Cell))):
+        column.counts[kind] += int(count)
+    column.blocks.append((spool.seek(0, 2), len(cells)))
+    spool.write(values.tobytes())
+    spool.write(kinds.tobytes())
+
+
+def _typed(cells: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    if set(map(type, cells)) <= {int, float}:
+        try:
+            return np.array(cells, dtype=np.float64), np.zeros(len(cells), dtype=np.uint8)
+        except OverflowError:
+            pass  # an integer beyond every double: cell by cell below
+    values, kinds = array("d"), bytearray()
+    for cell in cells:
+        kind, value = _typed_cell(cell)
+        kinds.append(kind)
+        values.append(value)
+    return np.frombuffer(values, dtype=np.float64), np.frombuffer(kinds, dtype=np.uint8)
+
+
+def _typed_cell(cell: Any) -> tuple[Cell, float]:
+    if cell is None:
+        return Cell.MISSING, 0.0
+    if isinstance(cell, bool):
+        return Cell.BOOLEAN, float(cell)
+    if isinstance(cell, int | float):
+        try:
+            return Cell.NUMBER, float(cell)
+        except OverflowError:
+            return Cell.NUMBER, float("inf")
+    if isinstance(cell, str):
+        return text_cell(cell)
+    return Cell.NESTED, 0.0

@@ -1,0 +1,69 @@
+"""Writes a host sample as Parquet, whole or not at all."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from trueup.domains.telemetry.sources.host import HostSample
+from trueup.domains.telemetry.sources.session import connect, identifier, literal
+from trueup.kernel.errors import NotFound, StorageFull, UsageError
+
+
+def write_parquet(sample: HostSample, path: Path) -> None:
+    """Write a sample to ``path``: ``time_ms`` int64, every metric float64, missing cells null.
+
+    The file is written beside its place, synced and moved there in one step: ``path`` is never half-written, and an
+    older file stays as it was when anything fails.
+
+    Raises:
+        NotFound: the folder does not exist.
+        UsageError: ``path`` is a folder, or may not be written.
+        StorageFull: no room is left.
+    """
+    if not path.parent.is_dir():
+        raise NotFound(f"{path.parent}: no such folder", remedy="make it first")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder", remedy="name a file")
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".host-sample-") as scratch:
+            part = Path(scratch, "part")
+            _copy(sample, part, Path(scratch))
+            with part.open("rb") as stream:
+                os.fsync(stream.fileno())
+            part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(f"{path}: no room left", remedy="free some disk space") from None
+        raise UsageError(f"{path}: cannot be written ({error.strerror})", remedy="choose a place you may write to") from None
+
+
+def _copy(sample: HostSample, part: Path, scratch: Path) -> None:
+    import duckdb  # noqa: PLC0415 - loaded only by commands that need it
+
+    names = {f"c{index}": name for index, name in enumerate(sample.columns)}
+    frame = {"time_ms": sample.time_ms, **{short: sample.columns[name] for short, name in names.items()}}
+    cells = ", ".join(
+        f"case when isnan({short}) then null else {short} end as {identifier(name)}" for short, name in names.items()
+    )
+    notes = f"{{'rate': {literal(f'{sample.rate:g}')}, 'late': '{sample.late}', 'skipped': '{sample.skipped}'}}"
+    with connect(scratch) as connection:
+        connection.register("frame", frame)
+        try:
+            connection.execute(
+                f"copy (select time_ms{', ' if cells else ''}{cells} from frame) to {literal(str(part.absolute()))} "  # noqa: S608 - quoted by identifier() and literal()
+                f"(format parquet, compression zstd, kv_metadata {notes})"
+            )
+        except duckdb.Error as error:
+            if "No space left" in str(error):
+                raise OSError(errno.ENOSPC, "no space left on device") from None
+            raise OSError(errno.EIO, str(error).splitlines()[0]) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,67 @@
+"""DuckDB as this room uses it: bounded memory and disk, one thread, no network, nothing but the named folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY_MIB = 64
+SPILL_LIMIT = "16GiB"
+
+
+def identifier(name: str) -> str:
+    """Quote a column name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a string for SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def exact_path(path: Path) -> str:
+    """Return a path as an SQL string that DuckDB takes literally: ``*``, ``?`` and ``[`` are no wildcards in it."""
+    text = str(path.absolute()).replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
+    return literal(text)
+
+
+@contextmanager
+def connect(scratch: Path, *, reads: Path | None = None, memory_mib: int = MEMORY_MIB) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an in-memory session that spills into ``scratch`` and takes nothing from the network.
+
+    Once open it can reach ``scratch`` and ``reads`` and no other file, and its settings are locked.
+
+    Args:
+        scratch: an existing folder of the caller's own.
+        reads: the one file beside it that may be read.
+        memory_mib: what DuckDB itself may hold.
+    """
+    import duckdb  # noqa: PLC0415 - 60 MiB and 0.1 s that most commands need not pay
+
+    folder, files = scratch.absolute(), [] if reads is None else [literal(str(reads.absolute())), exact_path(reads)]
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": f"{memory_mib}MiB",
+            "threads": 1,
+            "temp_directory": str(folder / "spill"),
+            "max_temp_directory_size": SPILL_LIMIT,
+            "preserve_insertion_order": True,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        },
+    )
+    try:
+        connection.execute(f"set allowed_directories = [{literal(str(folder))}, {exact_path(folder)}]")
+        connection.execute(f"set allowed_paths = [{', '.join(files)}]")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()

@@ -1,0 +1,153 @@
+"""Opens a recorded table, whatever it is written in."""
+
+import errno
+import gzip
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from trueup.domains.telemetry.engine.table import Table
+from trueup.domains.telemetry.sources.csvfile import empty, read_csv
+from trueup.domains.telemetry.sources.csvscan import EXPORT_REMEDY
+from trueup.domains.telemetry.sources.jsonlines import JsonLines, read_json_lines
+from trueup.domains.telemetry.sources.parquetfile import read_parquet
+from trueup.domains.telemetry.sources.relation import Relation
+from trueup.domains.telemetry.sources.session import connect
+from trueup.kernel.errors import StorageFull, UnreadableInput
+
+_JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
+_KNOWN = (
+    (b"PK\x03\x04", "a spreadsheet or ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an old spreadsheet"),
+    (b"%PDF", "a PDF"),
+    (b"SQLite format 3", "a database"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+)
+_HEAD = 4096
+_COPY_BYTES = 1 << 18
+
+
+@contextmanager
+def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
+    """Open a table for comparison, for the time of a ``with`` block.
+
+    Read are CSV and TSV (comma, semicolon, tab or bar; RFC 4180 quoting), Parquet, and JSON lines, told apart by content
+    first and by extension second; all but Parquet also gzipped. Memory stays flat: what is not Parquet already is
+    spooled into a hidden folder of ``workdir``, which is gone when the block ends, however it ends.
+
+    A file that is empty, or holds a header alone, is a table of no rows. Numbers are written without regard to any country
+    (``1.5``, ``2e-3``); a column is numeric when at least half of its filled cells are. Other cells in it are counted
+    as ``text``, ``NaN`` and infinities as ``non_finite``; empty cells and ``NULL``, ``null``, ``NA``, ``\\N`` are missing.
+    Columns of ``true`` and ``false`` are compared as 1 and 0. Clocks and row counters are excluded (``engine.timecolumn``).
+
+    Args:
+        path: the file.
+        workdir: where the spool may lie; made if need be.
+
+    Yields:
+        The table, with ``notes`` about how it was read.
+
+    Raises:
+        UnreadableInput: there is no such file, it may not be read, or it is no table; the message names the file and,
+            where there are lines, the line.
+        StorageFull: no room for the spool.
+    """
+    named = str(path)
+    _check(path, named)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=workdir, prefix=".spool-", ignore_cleanup_errors=True) as folder:
+        scratch = Path(folder)
+        plain, name = _unzipped(path, scratch, named=named)
+        head = _head(plain)
+        kind = _kind(head, Path(name).suffix.lower(), named)
+        if kind == "jsonl":
+            with read_json_lines(plain, named=named, scratch=scratch) as lines:
+                yield lines
+            return
+        with connect(scratch, reads=plain, memory_mib=_memory(head)) as connection:
+            if kind == "empty":
+                yield empty(connection)
+            elif kind == "parquet":
+                yield read_parquet(connection, plain, named=named)
+            else:
+                yield read_csv(connection, plain, named=named, scratch=scratch, tabs=Path(name).suffix.lower() in {".tsv", ".tab"})
+
+
+type OpenTable = Relation | JsonLines
+"""A ``Table`` with ``notes``."""
+
+
+def _conforms(table: OpenTable) -> Table:
+    return table  # holds both kinds to the engine's protocol when types are checked
+
+
+def _check(path: Path, named: str) -> None:
+    try:
+        if path.is_dir():
+            raise UnreadableInput(f"{named}: is a folder", remedy="name a CSV, Parquet or JSON-lines file")
+        if not path.exists():
+            raise UnreadableInput(f"{named}: there is no such file", remedy="check the path")
+        if not path.is_file():
+            raise UnreadableInput(f"{named}: is not a regular file", remedy="save its content to a file first")
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreadableInput(f"{named}: cannot be opened ({reason})", remedy="check the path and its permissions") from None
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_HEAD)
+
+
+def _unzipped(path: Path, scratch: Path, *, named: str) -> tuple[Path, str]:
+    """Return the file to read and the name that tells its kind; a gzipped file is unpacked into the spool."""
+    if not _head(path).startswith(b"\x1f\x8b"):
+        return path, path.name
+    target = scratch / "unpacked"
+    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    try:
+        with gzip.open(path) as packed, target.open("wb") as out:
+            _copy(packed, out)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise UnreadableInput(f"{named}: is a damaged gzip file", remedy="copy or compress it again") from None
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(f"{scratch}: no room left to unpack the table", remedy="free some disk space") from None
+        raise
+    return target, name
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    shutil.copyfileobj(source, target, _COPY_BYTES)
+
+
+def _kind(head: bytes, suffix: str, named: str) -> str:
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    for magic, what in _KNOWN:
+        if head.startswith(magic):
+            raise UnreadableInput(f"{named}: is {what}, not a table of text", remedy=EXPORT_REMEDY)
+    text = head.removeprefix(b"\xef\xbb\xbf").strip()
+    if suffix in {".parquet", ".pq"}:
+        raise UnreadableInput(f"{named}: is not a Parquet file", remedy="write it again, or give it the extension of what it is")
+    if not text:
+        return "empty" if len(head) < _HEAD else "csv"
+    if suffix in _JSON_LINES or text.startswith(b'{"') or text == b"{}":
+        return "jsonl"
+    return "csv"
+
+
+def _memory(head: bytes) -> int:
+    """Return what DuckDB may hold, in MiB: more only for tables of hundreds of columns."""
+    columns = 1 + max(head.count(mark) for mark in (b",", b";", b"\t", b"|"))
+    return 64 if columns < 256 else 512  # noqa: PLR2004 - a first line of 4 KiB holds that many only in a wide table

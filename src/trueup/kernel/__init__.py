@@ -1,0 +1,1 @@
+"""The kernel: actions, policy and evidence, and what every domain stands on."""

@@ -1,0 +1,1 @@
+"""Actions: the only way anything changes."""

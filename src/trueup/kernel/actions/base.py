@@ -1,0 +1,160 @@
+"""What an action is: one use case, the only way to change anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from trueup.kernel.evidence.artifacts import Artifact, ArtifactStore
+from trueup.kernel.evidence.engine.fact import Fact
+from trueup.kernel.evidence.keys import KeyFolder
+from trueup.kernel.policy.engine.store import PolicyStore
+
+
+class Risk(StrEnum):
+    """How far the effect of an action reaches."""
+
+    R1 = "R1"  # reversible inside Trueup
+    R2 = "R2"  # changes an outside system, reversibly
+    R3 = "R3"  # irreversible, or many targets
+
+
+class Input(BaseModel):
+    """An action's input: frozen, and no field that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts, and with which roles in the tenant of the context."""
+
+    id: str
+    roles: frozenset[str]
+    is_agent: bool = False
+
+
+class Approvals(Protocol):
+    """Where held actions wait for people; the change room fills this port."""
+
+    def approved(self, attempt: UUID, digest: str) -> bool:
+        """Tell whether exactly this input has all the approvals it needs."""
+
+
+class NobodyApproves:
+    """The port while no approval room is wired: nothing that needs approval ever runs."""
+
+    def approved(self, attempt: UUID, digest: str) -> bool:
+        """Return False."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What actions reach beyond their own room, wired in ``config``."""
+
+    policies: PolicyStore
+    keys: KeyFolder
+    artifacts: ArtifactStore
+    owner: str
+    spool: Callable[[], Path]
+    approvals: Approvals = field(default_factory=NobodyApproves)
+
+
+def utc_now() -> datetime:
+    """Return the present moment; the default clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who calls, for which tenant, at what time, with which ports.
+
+    Args:
+        key: idempotency key; the same key and input give the first result again.
+    """
+
+    tenant: UUID
+    principal: Principal
+    ports: Ports
+    clock: Callable[[], datetime] = utc_now
+    key: str | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The present moment by the context's clock."""
+        return self.clock()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What policy is asked about."""
+
+    kind: str
+    id: str
+    tenant: UUID
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What ``apply`` hands back: the result and what is now known.
+
+    Args:
+        value: JSON-able result, stored with the attempt for callers that repeat the key.
+        facts: recorded in the same transaction.
+        artifacts: stored before, named by the entry.
+        subjects: what the entry is about, for packs; the facts' subjects are added.
+        note: short particulars for the entry; no secrets, no personal data.
+    """
+
+    value: Mapping[str, Any]
+    facts: Sequence[Fact] = ()
+    artifacts: Sequence[Artifact] = ()
+    subjects: Sequence[str] = ()
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Action[InputT: Input, LoadedT, PreparedT]:
+    """One use case.
+
+    ``load`` reads what the action is about; ``check`` refuses what policy cannot know; ``prepare`` does the long work
+    outside any transaction; ``apply`` writes, in one short transaction, without I/O.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    risk: ClassVar[Risk] = Risk.R1
+    tags: ClassVar[frozenset[str]]
+    input: ClassVar[type[Input]]
+    prepares: ClassVar[bool] = False  # True: an attempt row precedes the work
+
+    def load(self, ctx: Context, input: InputT) -> LoadedT:
+        """Read what the action is about; nothing by default."""
+        return None  # type: ignore[return-value]
+
+    def resource(self, ctx: Context, input: InputT, loaded: LoadedT) -> Resource:
+        """Say what policy decides about; the tenant itself by default."""
+        return Resource("Tenant", str(ctx.tenant), ctx.tenant)
+
+    def check(self, ctx: Context, input: InputT, loaded: LoadedT) -> None:
+        """Refuse what policy cannot know (separation of duties, state); nothing by default."""
+
+    def prepare(self, ctx: Context, input: InputT, loaded: LoadedT) -> PreparedT:
+        """Do the long work outside any transaction; nothing by default."""
+        return None  # type: ignore[return-value]
+
+    def apply(self, ctx: Context, input: InputT, loaded: LoadedT, prepared: PreparedT) -> Outcome:
+        """Write the change. Runs inside one short transaction and does no I/O."""
+        raise TypeError(f"{type(self).__name__} has no apply")
+
+    def settled(self, ctx: Context, outcome: Outcome) -> None:
+        """Finish what must follow the commit (put a staged file in force); must be safe to lose."""
+
+
+AnyAction = Action[Any, Any, Any]

@@ -1,0 +1,279 @@
+"""Carry out an action: policy, attempt, work, one short transaction, one ledger entry.
+
+References:
+    docs/adr/0001-actions.md.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, transaction
+from pydantic import ValidationError
+
+from trueup.kernel.actions import attempts
+from trueup.kernel.actions.base import AnyAction, Context, Input, Outcome, Resource, Risk
+from trueup.kernel.actions.errors import Held, PolicyRefused
+from trueup.kernel.actions.models import Attempt
+from trueup.kernel.actions.redaction import has_secrets, redacted, revealed
+from trueup.kernel.actions.registry import named
+from trueup.kernel.errors import Conflict, NotFound, Refused, TrueupError, UsageError
+from trueup.kernel.evidence import facts, ledger
+from trueup.kernel.evidence.engine.encode import encode, salted
+from trueup.kernel.evidence.guards import require_guards
+from trueup.kernel.evidence.models import ArtifactRef, EntrySubject
+from trueup.kernel.policy.engine.decide import Decision, Request, decide, may_call
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an action ended well.
+
+    Args:
+        value: what it answered.
+        attempt: id of the attempt that did it.
+        replayed: True when an earlier attempt under the same key had done it.
+    """
+
+    value: Mapping[str, Any]
+    attempt: UUID
+    replayed: bool = False
+
+
+def run(action: type[AnyAction], ctx: Context, input: Mapping[str, Any] | Input) -> Result:
+    """Run an action for a context's principal.
+
+    Raises:
+        PolicyRefused, Refused: not allowed; recorded.
+        UsageError: the input is not valid; nothing was begun.
+        Held: stored until it is approved; recorded.
+        TrueupError: the action failed; recorded.
+    """
+    require_guards()
+    use = action()
+    _may_call(use, ctx)
+    parsed = _parsed(use, input)
+    before = attempts.earlier(ctx, use.name)
+    if before is not None:
+        return Result(attempts.replayed(before, _same_input(before, parsed)), before.id, replayed=True)
+    return _Run(use, ctx, parsed).go()
+
+
+def release(ctx: Context, attempt: UUID) -> Result:
+    """Run a held action: exactly the stored input, once, after everything is checked again.
+
+    Raises:
+        NotFound: no such held attempt in this tenant.
+        Held: it still lacks approval.
+        Conflict: it was released before.
+    """
+    require_guards()
+    row = Attempt.objects.filter(id=attempt, tenant=ctx.tenant).first()
+    if row is None:
+        raise NotFound(f"there is no attempt {attempt}")
+    if row.state != attempts.HELD:
+        raise Conflict(f"attempt {attempt} is {row.state}, not held")
+    use = named(row.action)()
+    _may_call(use, ctx)
+    if not hmac.compare_digest(row.input_digest, salted(row.salt, row.input.encode())):
+        raise Conflict("the stored input is not the one that was held; it is void")
+    if not ctx.ports.approvals.approved(row.id, row.input_digest):
+        raise Held(f"attempt {attempt} waits for approval", details={"attempt": str(attempt)})
+    return _Run(use, ctx, _parsed(use, json.loads(row.input)), held=row).go()
+
+
+def _request(use: AnyAction, ctx: Context, resource: Resource) -> Request:
+    return Request(
+        principal=ctx.principal.id,
+        roles=ctx.principal.roles,
+        tenant=str(ctx.tenant),
+        action=use.name,
+        resource_kind=resource.kind,
+        resource_id=resource.id,
+        resource_tenant=str(resource.tenant),
+        resource_owner=resource.owner,
+        is_agent=ctx.principal.is_agent,
+    )
+
+
+def _may_call(use: AnyAction, ctx: Context) -> None:
+    decision = may_call(ctx.ports.policies, _request(use, ctx, Resource("Tenant", str(ctx.tenant), ctx.tenant)))
+    if not decision.allowed:
+        attempt = _unstarted(use, ctx)
+        _record_refusal(ctx, attempt, decision)
+
+
+def _unstarted(use: AnyAction, ctx: Context) -> Attempt:
+    """Return the attempt row of a call whose body was never looked at."""
+    return attempts.begin(replace(ctx, key=None), use.name, digest="", salt="", input="")
+
+
+def _record_refusal(ctx: Context, attempt: Attempt, decision: Decision) -> None:
+    with transaction.atomic():
+        attempts.finish(attempt, attempts.REFUSED, ctx.now, error=PolicyRefused.code)
+        body = attempts.entry_body(ctx, attempt, attempts.REFUSED, error=PolicyRefused.code, policies=list(decision.policy_ids))
+        ledger.append(ctx.tenant, body)
+    raise PolicyRefused(
+        "; ".join(decision.reasons) or "no policy allows this",
+        remedy="ask an owner or admin of the tenant for a role that may, or see 'trueup policy explain'",
+        details={"action": attempt.action, "policies": list(decision.policy_ids)},
+    )
+
+
+def _parsed(use: AnyAction, input: Mapping[str, Any] | Input) -> Input:
+    if isinstance(input, use.input):
+        return input
+    try:
+        return use.input.model_validate(input)
+    except ValidationError as exc:
+        problems = [
+            {"field": ".".join(str(part) for part in e["loc"]), "problem": e["msg"]}
+            for e in exc.errors(include_input=False, include_url=False)
+        ]
+        first = problems[0]
+        raise UsageError(f"{use.name}: {first['field'] or 'input'}: {first['problem']}", details={"fields": problems}) from None
+
+
+def _same_input(before: Attempt, parsed: Input) -> bool:
+    return hmac.compare_digest(before.input_digest, salted(before.salt, encode(revealed(parsed)))) if before.salt else False
+
+
+class _Run:
+    """One run, from the parsed input to its entry."""
+
+    def __init__(self, use: AnyAction, ctx: Context, input: Input, *, held: Attempt | None = None) -> None:
+        self.use = use
+        self.ctx = ctx
+        self.input = input
+        self.attempt = held
+        self.released = held is not None
+        self.policies: tuple[str, ...] = ()
+
+    def go(self) -> Result:
+        if self.released or self.ctx.key is not None or self.use.prepares:
+            self._begin(attempts.RUNNING)
+        try:
+            loaded = self._permitted()
+            prepared = self.use.prepare(self.ctx, self.input, loaded)
+            outcome = self._apply(loaded, prepared)
+        except Held:
+            raise
+        except PolicyRefused:
+            raise
+        except Refused as exc:
+            self._end(attempts.REFUSED, exc.code)
+            raise
+        except TrueupError as exc:
+            self._end(attempts.FAILED, exc.code)
+            raise
+        except BaseException as exc:
+            self._end(attempts.FAILED, "INTERRUPTED" if isinstance(exc, KeyboardInterrupt | SystemExit) else "INTERNAL")
+            raise
+        self.use.settled(self.ctx, outcome)
+        return Result(outcome.value, self._row.id)
+
+    @property
+    def _row(self) -> Attempt:
+        if self.attempt is None:
+            raise RuntimeError("an attempt is used before it was begun")
+        return self.attempt
+
+    def _begin(self, state: str) -> None:
+        if self.attempt is not None:
+            moved = Attempt.objects.filter(id=self.attempt.id, tenant=self.ctx.tenant, state=attempts.HELD).update(
+                state=attempts.RUNNING, owner=self.ctx.ports.owner
+            )
+            if not moved:
+                raise Conflict(f"attempt {self.attempt.id} was released before")
+            return
+        salt = secrets.token_hex(16)
+        data = encode(revealed(self.input))
+        stored = data.decode() if state == attempts.HELD else encode(redacted(self.input)).decode()
+        self.attempt = attempts.begin(self.ctx, self.use.name, digest=salted(salt, data), salt=salt, input=stored, state=state)
+
+    def _permitted(self) -> Any:
+        loaded = self.use.load(self.ctx, self.input)
+        decision = decide(self.ctx.ports.policies, _request(self.use, self.ctx, self.use.resource(self.ctx, self.input, loaded)))
+        self.policies = tuple(decision.policy_ids)
+        if not decision.allowed:
+            if self.attempt is None:
+                self._begin(attempts.RUNNING)
+            _record_refusal(self.ctx, self._row, decision)
+        self.use.check(self.ctx, self.input, loaded)
+        if self._needs_approval() and not self.released:
+            self._hold()
+        return loaded
+
+    def _needs_approval(self) -> bool:
+        return self.use.risk is Risk.R3 or (self.ctx.principal.is_agent and self.use.risk is Risk.R2)
+
+    def _hold(self) -> None:
+        if has_secrets(self.input):
+            raise Refused("an input with a secret in it cannot be held", remedy="store the secret first and pass it by reference")
+        with transaction.atomic():
+            if self.attempt is None:
+                self._begin(attempts.HELD)
+            else:
+                Attempt.objects.filter(id=self.attempt.id, tenant=self.ctx.tenant).update(
+                    state=attempts.HELD, input=encode(revealed(self.input)).decode()
+                )
+            ledger.append(self.ctx.tenant, attempts.entry_body(self.ctx, self._row, attempts.HELD, policies=list(self.policies)))
+        raise Held(
+            f"{self.use.name} is held until it is approved ({self.use.risk})",
+            remedy="another person with the role approver has to approve it",
+            details={"attempt": str(self._row.id)},
+        )
+
+    def _apply(self, loaded: Any, prepared: Any) -> Outcome:
+        with transaction.atomic():
+            if self.attempt is None:
+                self._begin(attempts.RUNNING)
+            outcome = self.use.apply(self.ctx, self.input, loaded, prepared)
+            known = facts.prepared(outcome.facts)
+            subjects = sorted({*outcome.subjects, *(fact.subject for fact in known)})
+            body = attempts.entry_body(
+                self.ctx,
+                self._row,
+                attempts.DONE,
+                policies=list(self.policies),
+                facts=facts.digest(known) if known else None,
+                artifacts=[artifact.as_dict() for artifact in outcome.artifacts],
+                subjects=list(outcome.subjects),
+                note=dict(outcome.note),
+            )
+            entry = ledger.append(self.ctx.tenant, body)
+            facts.store(self.ctx.tenant, entry, known)
+            self._link(entry, subjects, outcome)
+            if not attempts.finish(self._row, attempts.DONE, self.ctx.now, result=encode(dict(outcome.value)).decode()):
+                raise Conflict(f"attempt {self._row.id} was closed while it ran")
+        return outcome
+
+    def _link(self, entry: int, subjects: list[str], outcome: Outcome) -> None:
+        tenant = self.ctx.tenant
+        EntrySubject.objects.bulk_create([EntrySubject(tenant=tenant, subject=s, entry=entry) for s in subjects], batch_size=500)
+        ArtifactRef.objects.bulk_create(
+            [
+                ArtifactRef(tenant=tenant, sha256=a.sha256, size=a.size, name=a.name, media_type=a.media_type, entry=entry)
+                for a in outcome.artifacts
+            ],
+            batch_size=500,
+        )
+
+    def _end(self, state: str, error: str) -> None:
+        # A store that cannot be written now (disk full) leaves the attempt open; recovery closes it later.
+        with suppress(DatabaseError):
+            self._close(state, error)
+
+    def _close(self, state: str, error: str) -> None:
+        if self.attempt is None or not Attempt.objects.filter(id=self.attempt.id).exists():
+            self.attempt = None
+            self._begin(attempts.RUNNING)
+        with transaction.atomic():
+            if attempts.finish(self._row, state, self.ctx.now, error=error):
+                body = attempts.entry_body(self.ctx, self._row, state, error=error, policies=list(self.policies))
+                ledger.append(self.ctx.tenant, body)

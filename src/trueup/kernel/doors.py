@@ -1,0 +1,107 @@
+"""What every room's command-line door is handed: where to write, and how to act."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+import click
+
+from trueup.kernel.words import ExitCode, Verdict, exit_code
+
+
+class Session(Protocol):
+    """An open home: the ports of actions, and the tenant of this call."""
+
+    @property
+    def tenant(self) -> UUID:
+        """The tenant that ``--tenant`` names."""
+
+    def context(self, *, system: bool = False, key: str | None = None) -> Any:
+        """Return an action context for the calling principal."""
+
+    def sequence(self) -> None:
+        """Give pending entries their index and publish checkpoints."""
+
+    def spool(self) -> Path:
+        """Return a scratch folder that goes with the session."""
+
+    def close(self) -> None:
+        """Release the home."""
+
+
+@dataclass
+class App:
+    """One command's surroundings.
+
+    Args:
+        json: print one JSON document on standard output instead of words.
+        verbose: say more on standard error.
+        opener: opens the home when a command first needs it.
+        key_folder: the home's keys, for commands that need no store; may not exist.
+    """
+
+    json: bool
+    verbose: bool
+    opener: Callable[[], Session]
+    key_folder: Path
+    _session: Session | None = field(default=None, repr=False)
+
+    @property
+    def session(self) -> Session:
+        """The open home; opened at first use."""
+        if self._session is None:
+            self._session = self.opener()
+        return self._session
+
+    @property
+    def opened(self) -> bool:
+        """Whether the home was opened."""
+        return self._session is not None
+
+    def run(self, action: Any, input: Mapping[str, Any], *, system: bool = False, key: str | None = None) -> Mapping[str, Any]:
+        """Run an action for the calling principal and sequence its entry; return its value."""
+        from trueup.kernel.actions.runner import run
+
+        try:
+            return run(action, self.session.context(system=system, key=key), input).value
+        finally:
+            self.session.sequence()
+
+    def emit(self, document: Any, words: str | Iterable[str]) -> None:
+        """Print the result: the document with ``--json``, else the words."""
+        if self.json:
+            click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+        else:
+            click.echo(words if isinstance(words, str) else "\n".join(words))
+
+    def say(self, message: str) -> None:
+        """Tell the person something, on standard error."""
+        click.echo(message, err=True)
+
+    def progress(self, message: str) -> None:
+        """Show progress on one line, where a terminal is watching."""
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[K{message}", nl=False, err=True)
+
+    def close(self) -> None:
+        """Release the home."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+def finish(verdict: Verdict | str) -> None:
+    """End the command with a verdict's exit code."""
+    leave(exit_code(Verdict(verdict)))
+
+
+def leave(code: ExitCode) -> None:
+    """End the command with an exit code."""
+    click.get_current_context().exit(int(code))
+
+
+pass_app = click.make_pass_decorator(App)

@@ -1,0 +1,1 @@
+"""Evidence: facts, ledger, artifacts, packs and their verification."""

@@ -1,0 +1,162 @@
+"""Content-addressed files: a name is the SHA-256 of the bytes, so nothing stored can change unseen."""
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from uuid import UUID, uuid4
+
+from trueup.kernel.errors import Damaged, NotFound, StorageFull
+from trueup.kernel.files import sync_folder
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A stored file, as an entry names it."""
+
+    sha256: str
+    size: int
+    name: str
+    media_type: str
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return what the ledger says of it."""
+        return {"sha256": self.sha256, "size": self.size, "name": self.name, "media_type": self.media_type}
+
+
+class ArtifactStore(Protocol):
+    """Where artifacts live. A folder here; an object store can do the same."""
+
+    def put(self, tenant: UUID, source: Path | bytes, *, name: str, media_type: str) -> Artifact:
+        """Store bytes or a file's content; storing the same content twice is one file."""
+
+    def open(self, tenant: UUID, sha256: str) -> BinaryIO:
+        """Open an artifact for reading."""
+
+    def size(self, tenant: UUID, sha256: str) -> int:
+        """Return an artifact's size in bytes."""
+
+    def remove(self, tenant: UUID, sha256: str) -> None:
+        """Remove an artifact; one that is gone already is no error."""
+
+    def listing(self, tenant: UUID) -> Iterator[tuple[str, float]]:
+        """Yield every stored artifact's SHA-256 and age in seconds."""
+
+
+class FolderStore:
+    """Artifacts in a folder: ``<tenant>/<first two digits>/<sha256>``.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def _file(self, tenant: UUID, sha256: str) -> Path:
+        return self.path / tenant.hex / sha256[:2] / sha256
+
+    def put(self, tenant: UUID, source: Path | bytes, *, name: str, media_type: str) -> Artifact:
+        """Store bytes or a file's content.
+
+        Raises:
+            StorageFull: no room; nothing is left behind.
+        """
+        scratch = self.path / tenant.hex / "incoming" / uuid4().hex
+        try:
+            scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            digest, size = self._fill(scratch, source)
+            place = self._file(tenant, digest)
+            place.parent.mkdir(exist_ok=True, mode=0o700)
+            scratch.replace(place)
+            sync_folder(place.parent)
+        except OSError as exc:
+            if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise StorageFull(
+                    f"no room to store {name}", remedy="free some space and run the command again; nothing was written"
+                ) from exc
+            raise
+        finally:
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
+        return Artifact(digest, size, name, media_type)
+
+    @staticmethod
+    def _fill(scratch: Path, source: Path | bytes) -> tuple[str, int]:
+        digest, size = hashlib.sha256(), 0
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            for chunk in _chunks(source):
+                digest.update(chunk)
+                size += file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        return digest.hexdigest(), size
+
+    def open(self, tenant: UUID, sha256: str) -> BinaryIO:
+        """Open an artifact for reading.
+
+        Raises:
+            NotFound: it is not here.
+        """
+        try:
+            return self._file(tenant, sha256).open("rb")
+        except FileNotFoundError as exc:
+            raise NotFound(f"artifact {sha256} is not stored here") from exc
+
+    def size(self, tenant: UUID, sha256: str) -> int:
+        """Return an artifact's size in bytes.
+
+        Raises:
+            NotFound: it is not here.
+        """
+        try:
+            return self._file(tenant, sha256).stat().st_size
+        except FileNotFoundError as exc:
+            raise NotFound(f"artifact {sha256} is not stored here") from exc
+
+    def remove(self, tenant: UUID, sha256: str) -> None:
+        """Remove an artifact; one that is gone already is no error."""
+        self._file(tenant, sha256).unlink(missing_ok=True)
+
+    def listing(self, tenant: UUID) -> Iterator[tuple[str, float]]:
+        """Yield every stored artifact's SHA-256 and age in seconds, scratch files of dead writers as ``incoming/…``."""
+        now = time.time()
+        for path in sorted((self.path / tenant.hex).glob("*/*")):
+            name = path.name if path.parent.name != "incoming" else f"incoming/{path.name}"
+            with suppress(FileNotFoundError):
+                yield name, now - path.stat().st_mtime
+
+    def remove_scratch(self, tenant: UUID, name: str) -> None:
+        """Remove a scratch file that ``listing`` named."""
+        (self.path / tenant.hex / "incoming" / Path(name).name).unlink(missing_ok=True)
+
+
+def _chunks(source: Path | bytes) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        yield source
+        return
+    with source.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def check_artifact(store: ArtifactStore, tenant: UUID, sha256: str) -> None:
+    """Read an artifact through and compare it with its name.
+
+    Raises:
+        Damaged: its bytes have changed.
+        NotFound: it is gone.
+    """
+    digest = hashlib.sha256()
+    with store.open(tenant, sha256) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    if digest.hexdigest() != sha256:
+        raise Damaged(f"artifact {sha256}: its bytes now hash to {digest.hexdigest()}")

@@ -1,0 +1,61 @@
+"""Files that are there whole or not at all."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from trueup.kernel.errors import StorageFull, UsageError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Open a file that takes its name only when the block ends well and its bytes are on the disk.
+
+    Args:
+        path: the name; an older file of that name is replaced in one step.
+        mode: permissions of the new file.
+
+    Raises:
+        StorageFull: no room; nothing of the new file is left, the older one stands.
+        UsageError: the place cannot be written.
+    """
+    scratch = path.with_name(f".{path.name[:100]}.{uuid4().hex}.part")
+    try:
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+        sync_folder(path.parent)
+    except OSError as exc:
+        if exc.errno in _FULL:
+            raise StorageFull(
+                f"no room to write {path}", remedy="free some space and run the command again; nothing was written"
+            ) from exc
+        if exc.filename and Path(exc.filename) not in (scratch, path):
+            raise
+        raise UsageError(f"cannot write {path}: {exc.strerror}", remedy="choose a place you can write") from exc
+    finally:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a small file in one step."""
+    with replacing(path, mode=mode) as file:
+        file.write(data)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a folder's names durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Gates: three-valued decisions over facts."""

@@ -1,0 +1,48 @@
+"""``trueup secret``: put, list, delete; never show."""
+
+import sys
+
+import click
+
+from trueup.kernel.doors import App, pass_app
+from trueup.kernel.errors import UsageError
+
+
+@click.group()
+def secret() -> None:
+    """Secrets, sealed in the store and used by reference. There is no command that shows one."""
+
+
+@secret.command()
+@click.argument("name")
+@pass_app
+def put(app: App, name: str) -> None:
+    """Store a secret; its value is read from standard input (or asked for on a terminal)."""
+    from trueup.kernel.secrets.actions import PutSecret
+
+    value = click.prompt("value", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read().rstrip("\r\n")
+    if not value:
+        raise UsageError("no value on standard input", remedy=f"printf %s VALUE | trueup secret put {name}")
+    done = app.run(PutSecret, {"name": name, "value": value})
+    app.emit(done, f"secret {done['name']} version {done['version']}")
+
+
+@secret.command("list")
+@pass_app
+def list_secrets(app: App) -> None:
+    """List names and versions."""
+    from trueup.kernel.secrets import queries
+
+    rows = queries.secrets(app.session.tenant)
+    app.emit({"secrets": rows}, [f"{row['name']}  version {row['version']}  {row['updated_at']}" for row in rows] or "no secrets")
+
+
+@secret.command()
+@click.argument("name")
+@pass_app
+def delete(app: App, name: str) -> None:
+    """Delete a secret."""
+    from trueup.kernel.secrets.actions import DeleteSecret
+
+    app.run(DeleteSecret, {"name": name})
+    app.emit({"deleted": name}, f"deleted {name}")
