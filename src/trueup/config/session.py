@@ -35,14 +35,13 @@ class HomeSession:
         from trueup.kernel.actions.registry import registered
         from trueup.kernel.evidence.artifacts import FolderStore
         from trueup.kernel.evidence.keys import KeyFolder
-        from trueup.kernel.policy.engine.store import ActionSpec, load_policies
+        from trueup.kernel.policy.load import load_policies
 
         self.clock = utc_now
         self._lock = OwnerLock(home.run)
         self._spool: Path | None = None
-        specs = [ActionSpec(name=a.name, risk=str(a.risk), tags=a.tags) for a in registered()]
         self.ports = Ports(
-            policies=load_policies(policy_folders(), actions=specs),
+            policies=load_policies(policy_folders(), actions=[action.spec() for action in registered()]),
             keys=KeyFolder(home.keys),
             artifacts=FolderStore(home.artifacts),
             owner=self._lock.name,
@@ -53,8 +52,11 @@ class HomeSession:
         self._recover()
 
     def _tenant(self, slug: str) -> UUID:
+        from trueup.kernel.evidence.ledger import SYSTEM
         from trueup.kernel.identity.models import Tenant
 
+        if slug == "system":
+            return SYSTEM
         row = Tenant.objects.filter(slug=slug).first()
         if row is None:
             raise NotFound(f"there is no tenant {slug!r}", remedy="list them with 'trueup tenant list'")

@@ -1,6 +1,7 @@
 """The embedded store: settings, schema, guards."""
 
 import sqlite3
+from pathlib import Path
 
 import django
 from django.conf import settings as live
@@ -18,7 +19,7 @@ def open_store(home: Home) -> bool:
     Raises:
         ConfigurationError: the store was made by a newer Trueup, or is no store.
     """
-    _configure(home)
+    configure(home.database)
     from django.db import connection
 
     try:
@@ -41,17 +42,20 @@ def open_store(home: Home) -> bool:
         ) from exc
 
 
-def _configure(home: Home) -> None:
+def configure(path: Path | None) -> None:
+    """Set Django up on a store; None sets it up on none, for commands that only need to know the actions."""
     if not live.configured:
-        live.configure(**settings(home.database))
+        live.configure(**settings(path or Path(":memory:")))
         django.setup()
+        return
+    if path is None:
         return
     from django.db import connections
 
     connection = connections["default"]
-    if connection.settings_dict["NAME"] != str(home.database):
+    if connection.settings_dict["NAME"] != str(path):
         connection.close()
-        connection.settings_dict.update(database(home.database))
+        connection.settings_dict.update(database(path))
 
 
 def _migrate(home: Home) -> None:

@@ -1,8 +1,10 @@
 """Which rooms there are, and what each brings."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-ROOMS_WITH_POLICIES = ("trueup.kernel.policy",)
+if TYPE_CHECKING:
+    from trueup.kernel.policy.engine.model import ActionSpec
 
 
 def wire() -> None:
@@ -30,4 +32,23 @@ def wire_predicates() -> None:
 
 def policy_folders() -> list[Path]:
     """Return the folders that hold policies, the kernel's first."""
-    return [Path(__file__).parent.parent / "kernel" / "policy" / "policies"]
+    kernel = Path(__file__).parent.parent / "kernel"
+    return [kernel / "policy" / "policies", kernel / "evidence" / "policies"]
+
+
+class ProductPolicies:
+    """The policies and actions of the whole product, for commands that need no home."""
+
+    def folders(self) -> list[Path]:
+        """Return the folders that hold policies."""
+        return policy_folders()
+
+    def actions(self) -> "list[ActionSpec]":
+        """Return what policy knows of every registered action."""
+        from trueup.config.store import configure  # noqa: PLC0415 - Django
+
+        configure(None)
+        wire()
+        from trueup.kernel.actions.registry import registered  # noqa: PLC0415
+
+        return [action.spec() for action in registered()]

@@ -4,8 +4,9 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import update_wrapper
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Concatenate, Protocol
 from uuid import UUID
 
 import click
@@ -33,6 +34,16 @@ class Session(Protocol):
         """Release the home."""
 
 
+class Policies(Protocol):
+    """What the policy commands need to know of the whole product."""
+
+    def folders(self) -> list[Path]:
+        """Return the folders that hold policies."""
+
+    def actions(self) -> list[Any]:
+        """Return what policy knows of every registered action."""
+
+
 @dataclass
 class App:
     """One command's surroundings.
@@ -42,12 +53,14 @@ class App:
         verbose: say more on standard error.
         opener: opens the home when a command first needs it.
         key_folder: the home's keys, for commands that need no store; may not exist.
+        policies: the policies and actions of the product.
     """
 
     json: bool
     verbose: bool
     opener: Callable[[], Session]
     key_folder: Path
+    policies: Policies
     _session: Session | None = field(default=None, repr=False)
 
     @property
@@ -105,3 +118,13 @@ def leave(code: ExitCode) -> None:
 
 
 pass_app = click.make_pass_decorator(App)
+
+
+def pass_store[**P, R](command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
+    """Hand a command its surroundings with the home open, so that it may import what needs the store."""
+
+    def opened(app: App, *args: P.args, **kwargs: P.kwargs) -> R:
+        app.session  # noqa: B018 - opens at first use
+        return command(app, *args, **kwargs)
+
+    return pass_app(update_wrapper(opened, command))

@@ -13,8 +13,7 @@ from trueup.kernel.evidence import merkle
 from trueup.kernel.evidence.merkle import Frontier, ProofError, Tree, leaf_hash, root_of, verify_consistency, verify_inclusion
 
 LEAVES = [
-    bytes.fromhex(x)
-    for x in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
+    bytes.fromhex(x) for x in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
 ]
 ROOTS = [
     bytes.fromhex(x)
@@ -93,9 +92,7 @@ def test_every_leaf_of_every_tree_has_a_proof_that_verifies(leaves, data):
 def test_every_older_tree_has_a_consistency_proof_that_verifies(leaves, data):
     size1 = data.draw(st.integers(0, len(leaves)))
     newer, older = Tree(leaves), Tree(leaves[:size1])
-    verify_consistency(
-        size1=size1, size2=len(leaves), proof=newer.consistency(size1), root1=older.root(), root2=newer.root()
-    )
+    verify_consistency(size1=size1, size2=len(leaves), proof=newer.consistency(size1), root1=older.root(), root2=newer.root())
 
 
 @given(hashes, st.data())
@@ -238,5 +235,7 @@ def test_roots_of_growing_trees_all_differ():
 
 
 def test_the_module_imports_without_django_and_without_cryptography():
-    code = "import sys, trueup.kernel.evidence.merkle; print([m for m in ('django', 'cryptography', 'numpy') if m in sys.modules])"
+    code = (
+        "import sys, trueup.kernel.evidence.merkle; print([m for m in ('django', 'cryptography', 'numpy') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -141,7 +141,16 @@ def test_a_signature_by_a_small_order_key_is_no_signature():
 
 @pytest.mark.parametrize(
     "bad",
-    ["", "a\n1\n", "a\n1\nAAAA\n", "a\n01\n" + "A" * 43 + "=\n", "a\n-1\n" + "A" * 43 + "=\n", "a\n1\n" + "A" * 43 + "=\nmore\n", "\n1\n" + "A" * 43 + "=\n", "a\n1\n*\n"],
+    [
+        "",
+        "a\n1\n",
+        "a\n1\nAAAA\n",
+        "a\n01\n" + "A" * 43 + "=\n",
+        "a\n-1\n" + "A" * 43 + "=\n",
+        "a\n1\n" + "A" * 43 + "=\nmore\n",
+        "\n1\n" + "A" * 43 + "=\n",
+        "a\n1\n*\n",
+    ],
 )
 def test_a_malformed_checkpoint_is_refused(bad):
     with pytest.raises(ValueError):  # noqa: PT011
@@ -160,7 +169,7 @@ def test_the_pre_authentication_encoding_is_that_of_the_dsse_protocol():
 def test_canonical_json_is_that_of_rfc_8785():
     sample = {
         "numbers": [333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001],
-        "string": "\u20ac$\u000f\nA'B\"\\\\\"/",
+        "string": '\u20ac$\u000f\nA\'B"\\\\"/',
         "literals": [None, True, False],
     }
     expected = '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"\u20ac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
@@ -168,7 +177,15 @@ def test_canonical_json_is_that_of_rfc_8785():
 
 
 def test_canonical_json_sorts_keys_by_utf16_code_units():
-    sample = {"\u20ac": "Euro Sign", "\r": "Carriage Return", "\ufb33": "Hebrew", "1": "One", "\U0001f600": "Smiley", "\u0080": "Control", "\u00f6": "o"}
+    sample = {
+        "\u20ac": "Euro Sign",
+        "\r": "Carriage Return",
+        "\ufb33": "Hebrew",
+        "1": "One",
+        "\U0001f600": "Smiley",
+        "\u0080": "Control",
+        "\u00f6": "o",
+    }
     keys = rfc8785.dumps(sample).decode()
     order = [keys.index(value) for value in ("Carriage", "One", "Control", '"o"', "Euro", "Smiley", "Hebrew")]
     assert order == sorted(order)

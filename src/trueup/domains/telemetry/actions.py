@@ -189,10 +189,10 @@ class SampleHost(Action[SampleHostInput, None, dict[str, Any]]):
         return {
             "out": str(input.out),
             "sha256": digest(input.out),
-            "rows": sample.rows,
+            "rows": len(sample.time_ms),
             "metrics": list(sample.columns),
             "excluded": [{"name": item.name, "reason": item.reason} for item in sample.excluded],
-            "late_ticks": sample.late_ticks,
+            "notes": list(sample.notes),
         }
 
     def apply(self, ctx: Context, input: SampleHostInput, loaded: None, prepared: dict[str, Any]) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from trueup.kernel.doors import App, finish, pass_app
+from trueup.kernel.doors import App, finish, pass_store
 
 FILE = click.Path(path_type=Path)
 
@@ -35,7 +35,7 @@ def telemetry() -> None:
     show_default=True,
     help="Keep the files as evidence (auto: up to 16 MiB each).",
 )
-@pass_app
+@pass_store
 def compare(
     app: App,
     baseline: Path,
@@ -87,7 +87,8 @@ def verdict_words(value: Mapping[str, Any]) -> Iterable[str]:
     for finding in value["findings"]:
         yield f"  {finding['metric']}: {finding['explanation']}"
     judged = sum(m["verdict"] in ("PASS", "PASS_WITH_DRIFT", "FAIL") for m in value["metrics"])
-    yield f"  {judged} of {len(value['metrics'])} metrics judged, {len(value['findings'])} findings, {len(value['excluded'])} columns not compared"
+    counts = f"{len(value['findings'])} findings, {len(value['excluded'])} columns not compared"
+    yield f"  {judged} of {len(value['metrics'])} metrics judged, {counts}"
     for item in value["excluded"]:
         yield f"  not compared: {item['name']} ({item['reason']})"
     for note in value["notes"]:
@@ -107,7 +108,7 @@ def verdict_words(value: Mapping[str, Any]) -> Iterable[str]:
 )
 @click.option("--pid", type=click.IntRange(1), help="Also sample this process and all its descendants.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The Parquet file to write.")
-@pass_app
+@pass_store
 def host(app: App, seconds: float, rate: float, pid: int | None, out: Path) -> None:
     """Sample this machine (and a process tree) into a Parquet file."""
     from trueup.domains.telemetry.actions import SampleHost
@@ -116,4 +117,5 @@ def host(app: App, seconds: float, rate: float, pid: int | None, out: Path) -> N
     value = app.run(SampleHost, {"seconds": seconds, "rate": rate, "pid": pid, "out": out})
     words = [f"{value['rows']} samples of {len(value['metrics'])} metrics: {out}"]
     words += [f"  absent: {item['name']} ({item['reason']})" for item in value["excluded"]]
+    words += [f"  note: {note}" for note in value["notes"]]
     app.emit(value, words)

@@ -11,6 +11,7 @@ import click
 
 from trueup import __version__
 from trueup.config.home import find_home
+from trueup.config.wiring import ProductPolicies
 from trueup.kernel.doors import App, Session
 from trueup.kernel.errors import StorageFull, TrueupError
 from trueup.kernel.words import ExitCode
@@ -101,7 +102,13 @@ def _app(options: dict[str, str]) -> App:
 
         return HomeSession(home, tenant=options.get("--tenant", "default"), say=lambda text: click.echo(text, err=True))
 
-    return App(json="--json" in options, verbose="--verbose" in options, opener=opener, key_folder=home.keys)
+    return App(
+        json="--json" in options,
+        verbose="--verbose" in options,
+        opener=opener,
+        key_folder=home.keys,
+        policies=ProductPolicies(),
+    )
 
 
 def _fail(error: TrueupError, *, as_json: bool) -> int:

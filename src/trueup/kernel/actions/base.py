@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
@@ -13,15 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from trueup.kernel.evidence.artifacts import Artifact, ArtifactStore
 from trueup.kernel.evidence.engine.fact import Fact
 from trueup.kernel.evidence.keys import KeyFolder
+from trueup.kernel.policy.engine.model import ActionSpec, Risk
 from trueup.kernel.policy.engine.store import PolicyStore
-
-
-class Risk(StrEnum):
-    """How far the effect of an action reaches."""
-
-    R1 = "R1"  # reversible inside Trueup
-    R2 = "R2"  # changes an outside system, reversibly
-    R3 = "R3"  # irreversible, or many targets
 
 
 class Input(BaseModel):
@@ -32,7 +24,13 @@ class Input(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts, and with which roles in the tenant of the context."""
+    """Who acts, and with which roles in the tenant of the context.
+
+    Args:
+        id: ``os:<user>``, ``user:<uuid>`` or ``key:<uuid>``.
+        roles: held in the tenant of the context; none means that nothing is permitted.
+        is_agent: an AI agent acts, by itself or for somebody.
+    """
 
     id: str
     roles: frozenset[str]
@@ -93,12 +91,19 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What policy is asked about."""
+    """What policy is asked about.
+
+    Args:
+        kind: of thing, one word (``artifact``).
+        id: canonical id, ``*`` for what does not exist yet.
+        tenant: whose it is; may differ from the caller's, and is then refused.
+        created_by: principal that made it or asked for it.
+    """
 
     kind: str
     id: str
     tenant: UUID
-    owner: str = ""
+    created_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +135,15 @@ class Action[InputT: Input, LoadedT, PreparedT]:
     name: ClassVar[str]
     summary: ClassVar[str]
     risk: ClassVar[Risk] = Risk.R1
+    kind: ClassVar[str] = "write"
     tags: ClassVar[frozenset[str]]
     input: ClassVar[type[Input]]
     prepares: ClassVar[bool] = False  # True: an attempt row precedes the work
+
+    @classmethod
+    def spec(cls) -> ActionSpec:
+        """Return what policy knows of the action."""
+        return ActionSpec(name=cls.name, risk=cls.risk, kind=cls.kind, room=cls.name.partition(".")[0], tags=cls.tags)
 
     def load(self, ctx: Context, input: InputT) -> LoadedT:
         """Read what the action is about; nothing by default."""
@@ -140,7 +151,7 @@ class Action[InputT: Input, LoadedT, PreparedT]:
 
     def resource(self, ctx: Context, input: InputT, loaded: LoadedT) -> Resource:
         """Say what policy decides about; the tenant itself by default."""
-        return Resource("Tenant", str(ctx.tenant), ctx.tenant)
+        return Resource("tenant", str(ctx.tenant), ctx.tenant)
 
     def check(self, ctx: Context, input: InputT, loaded: LoadedT) -> None:
         """Refuse what policy cannot know (separation of duties, state); nothing by default."""

@@ -27,7 +27,8 @@ from trueup.kernel.evidence import facts, ledger
 from trueup.kernel.evidence.engine.encode import encode, salted
 from trueup.kernel.evidence.guards import require_guards
 from trueup.kernel.evidence.models import ArtifactRef, EntrySubject
-from trueup.kernel.policy.engine.decide import Decision, Request, decide, may_call
+from trueup.kernel.policy.engine import model as policy
+from trueup.kernel.policy.engine.decide import decide, may_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +88,24 @@ def release(ctx: Context, attempt: UUID) -> Result:
     return _Run(use, ctx, _parsed(use, json.loads(row.input)), held=row).go()
 
 
-def _request(use: AnyAction, ctx: Context, resource: Resource) -> Request:
-    return Request(
-        principal=ctx.principal.id,
-        roles=ctx.principal.roles,
-        tenant=str(ctx.tenant),
+def _who(ctx: Context) -> policy.Principal:
+    kind, _, name = ctx.principal.id.partition(":")
+    return policy.Principal(
+        policy.PrincipalKind(kind), name, str(ctx.tenant), roles=ctx.principal.roles, is_agent=ctx.principal.is_agent
+    )
+
+
+def _request(use: AnyAction, ctx: Context, resource: Resource) -> policy.Request:
+    return policy.Request(
+        principal=_who(ctx),
         action=use.name,
-        resource_kind=resource.kind,
-        resource_id=resource.id,
-        resource_tenant=str(resource.tenant),
-        resource_owner=resource.owner,
-        is_agent=ctx.principal.is_agent,
+        resource=policy.Resource(resource.kind, resource.id, str(resource.tenant), created_by=resource.created_by),
+        now=ctx.now,
     )
 
 
 def _may_call(use: AnyAction, ctx: Context) -> None:
-    decision = may_call(ctx.ports.policies, _request(use, ctx, Resource("Tenant", str(ctx.tenant), ctx.tenant)))
+    decision = may_call(ctx.ports.policies, _who(ctx), use.name)
     if not decision.allowed:
         attempt = _unstarted(use, ctx)
         _record_refusal(ctx, attempt, decision)
@@ -113,7 +116,7 @@ def _unstarted(use: AnyAction, ctx: Context) -> Attempt:
     return attempts.begin(replace(ctx, key=None), use.name, digest="", salt="", input="")
 
 
-def _record_refusal(ctx: Context, attempt: Attempt, decision: Decision) -> None:
+def _record_refusal(ctx: Context, attempt: Attempt, decision: policy.Decision) -> None:
     with transaction.atomic():
         attempts.finish(attempt, attempts.REFUSED, ctx.now, error=PolicyRefused.code)
         body = attempts.entry_body(ctx, attempt, attempts.REFUSED, error=PolicyRefused.code, policies=list(decision.policy_ids))

@@ -133,7 +133,7 @@ class BackupKey(Action[BackupKeyInput, None, str]):
 
     name = "evidence.key.backup"
     summary = "copy the private signing key to a file"
-    tags = frozenset({"destroy"})
+    tags = frozenset({"administer"})
     input = BackupKeyInput
     prepares = True
 
@@ -199,7 +199,7 @@ class EraseArtifact(Action[EraseArtifactInput, ArtifactRef, None]):
 
     def resource(self, ctx: Context, input: EraseArtifactInput, loaded: ArtifactRef) -> Resource:
         """The artifact."""
-        return Resource("Artifact", input.sha256, loaded.tenant)
+        return Resource("artifact", input.sha256, loaded.tenant)
 
     def apply(self, ctx: Context, input: EraseArtifactInput, loaded: ArtifactRef, prepared: None) -> Outcome:
         """Record the erasure; the bytes go after the commit."""

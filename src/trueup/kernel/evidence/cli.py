@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from trueup.kernel.doors import App, finish, pass_app
+from trueup.kernel.doors import App, finish, pass_app, pass_store
 from trueup.kernel.errors import UnreadableInput
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -24,7 +24,7 @@ def log() -> None:
 
 @log.command()
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many entries, the newest first.")
-@pass_app
+@pass_store
 def show(app: App, limit: int) -> None:
     """List entries, the newest first."""
     from trueup.kernel.evidence import queries
@@ -49,10 +49,10 @@ def log_verify(app: App, against: tuple[Path, ...], log_file: Path | None, keys:
     if log_file is not None:
         report: Any = _verify_file(app, log_file, against, keys)
     else:
+        session = app.session
         from trueup.kernel.evidence import queries
 
-        known = [_checkpoint(path, set(), app) for path in against]
-        report = queries.verify(app.session, known)
+        report = queries.verify(session, [_checkpoint(path) for path in against])
     document = report.as_dict()
     words = [f"  BAD  {_place(f['sequence'])}: {f['problem']}" for f in document["findings"]]
     words += [f"  note {note}" for note in document.get("notes", ())]
@@ -84,7 +84,7 @@ def _verify_file(app: App, path: Path, against: tuple[Path, ...], keys: tuple[st
     from trueup.kernel.evidence.engine.logfile import verify_log_file
 
     trusted = _trusted(app, keys)
-    known = [_checkpoint(file, trusted, app) for file in against]
+    known = [_checkpoint(file) for file in against]
     try:
         with path.open("rb", buffering=1 << 20) as file:
             return verify_log_file(file, trusted, against=known)
@@ -92,8 +92,8 @@ def _verify_file(app: App, path: Path, against: tuple[Path, ...], keys: tuple[st
         raise UnreadableInput(f"{path}: {exc.strerror}") from exc
 
 
-def _checkpoint(path: Path, trusted: set[str], app: App) -> Any:
-    """Read a checkpoint file; its signature is checked when its signer is a trusted key of this home."""
+def _checkpoint(path: Path) -> Any:
+    """Read a checkpoint file. Its keeper vouches for it: what it states is compared with the log, which is signed."""
     from trueup.kernel.evidence.engine import notes
 
     try:
@@ -112,7 +112,7 @@ def _checkpoint(path: Path, trusted: set[str], app: App) -> Any:
 @click.option(
     "--at-size", type=click.IntRange(1), help="Prove against the tree of so many entries; default the newest checkpoint."
 )
-@pass_app
+@pass_store
 def prove(app: App, index: int, at_size: int | None) -> None:
     """Print an entry with its inclusion proof and the checkpoint it is proven against."""
     from trueup.kernel.evidence import queries
@@ -123,7 +123,7 @@ def prove(app: App, index: int, at_size: int | None) -> None:
 
 @log.command()
 @click.option("--out", type=FILE, help="Write the signed note to this file; else it is printed.")
-@pass_app
+@pass_store
 def checkpoint(app: App, out: Path | None) -> None:
     """Hand out the newest checkpoint. Keep it elsewhere: only it reveals a log that was cut."""
     from trueup.kernel.evidence.actions import PublishCheckpoint
@@ -134,7 +134,7 @@ def checkpoint(app: App, out: Path | None) -> None:
 
 @log.command()
 @click.option("--out", type=FILE, required=True, help="The log file to write.")
-@pass_app
+@pass_store
 def export(app: App, out: Path) -> None:
     """Write the whole log to a file that verifies in constant memory, without Trueup's store."""
     from trueup.kernel.evidence.actions_log import ExportLog
@@ -147,7 +147,7 @@ def export(app: App, out: Path) -> None:
 @click.option("--subject", required=True, help="What the pack is about; its parts (SUBJECT/…) are included.")
 @click.option("--out", type=FILE, required=True, help="The pack to write (ZIP).")
 @click.option("--at-size", type=click.IntRange(1), help="As of the first so many entries: the same size gives the same bytes.")
-@pass_app
+@pass_store
 def pack(app: App, subject: str, out: Path, at_size: int | None) -> None:
     """Write a signed pack about a subject, which verifies without Trueup."""
     from trueup.kernel.evidence.actions import CreatePack
@@ -181,7 +181,7 @@ def key() -> None:
 
 @key.command("show")
 @click.option("--out", type=FILE, help="Also write the public key to this file (PEM), to hand to who verifies.")
-@pass_app
+@pass_store
 def key_show(app: App, out: Path | None) -> None:
     """Print the public key's fingerprint."""
     from trueup.kernel.evidence.keys import public_pem
@@ -196,7 +196,7 @@ def key_show(app: App, out: Path | None) -> None:
 
 
 @key.command()
-@pass_app
+@pass_store
 def rotate(app: App) -> None:
     """Put a new key in force. Packs and checkpoints by the old key still verify."""
     from trueup.kernel.evidence.actions import RotateKey
@@ -207,7 +207,7 @@ def rotate(app: App) -> None:
 
 @key.command()
 @click.option("--out", type=FILE, required=True, help="Where the copy goes; must not exist.")
-@pass_app
+@pass_store
 def backup(app: App, out: Path) -> None:
     """Copy the private signing key to a file. Whoever holds the copy can sign in this home's name."""
     from trueup.kernel.evidence.actions import BackupKey
@@ -222,7 +222,7 @@ def backup(app: App, out: Path) -> None:
 
 @key.command()
 @click.argument("file", type=FILE)
-@pass_app
+@pass_store
 def trust(app: App, file: Path) -> None:
     """Trust somebody's public key (PEM), so that their packs verify here."""
     from trueup.kernel.evidence.actions import TrustKey
@@ -239,7 +239,7 @@ def artifact() -> None:
 @artifact.command()
 @click.argument("sha256")
 @click.option("--reason", required=True, help="Why it must go; recorded.")
-@pass_app
+@pass_store
 def erase(app: App, sha256: str, reason: str) -> None:
     """Remove an artifact's bytes for good; all proofs stay. Held for approval (exit 6)."""
     from trueup.kernel.evidence.actions import EraseArtifact
@@ -251,7 +251,7 @@ def erase(app: App, sha256: str, reason: str) -> None:
 @artifact.command()
 @click.argument("sha256")
 @click.option("--out", type=FILE, required=True, help="Where the copy goes.")
-@pass_app
+@pass_store
 def get(app: App, sha256: str, out: Path) -> None:
     """Copy an artifact out, after checking that its bytes are those recorded."""
     from trueup.kernel.evidence import queries
@@ -263,7 +263,7 @@ def get(app: App, sha256: str, out: Path) -> None:
 @artifact.command()
 @click.option("--dry-run", is_flag=True, help="Only list them.")
 @click.option("--older-than", default=86400.0, show_default=True, help="Seconds; younger files may belong to running work.")
-@pass_app
+@pass_store
 def collect(app: App, dry_run: bool, older_than: float) -> None:
     """Remove stored files that no entry names: what killed commands left behind."""
     from trueup.kernel.evidence.actions import CollectArtifacts

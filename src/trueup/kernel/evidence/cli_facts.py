@@ -4,7 +4,7 @@ import json
 
 import click
 
-from trueup.kernel.doors import App, pass_app
+from trueup.kernel.doors import App, pass_store
 
 
 @click.group()
@@ -16,7 +16,7 @@ def fact() -> None:
 @click.option("--subject", default="", help="Only this subject and its parts.")
 @click.option("--predicate", default="", help="Only this predicate, as name@version.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
-@pass_app
+@pass_store
 def list_facts(app: App, subject: str, predicate: str, limit: int) -> None:
     """List facts, the newest first."""
     from trueup.kernel.evidence import queries
@@ -31,7 +31,7 @@ def list_facts(app: App, subject: str, predicate: str, limit: int) -> None:
 
 @fact.command("show")
 @click.argument("fact_id")
-@pass_app
+@pass_store
 def show_fact(app: App, fact_id: str) -> None:
     """Show one fact and where it stands in the ledger."""
     from trueup.kernel.evidence import queries

@@ -119,3 +119,38 @@ def copy_artifact(session: Any, sha256: str, out: Path) -> int:
         while chunk := source.read(CHUNK):
             size += target.write(chunk)
     return size
+
+
+def read_artifact(session: Any, sha256: str, *, media_type: str) -> bytes:
+    """Return a small artifact of this tenant and kind, checked against its digest.
+
+    Raises:
+        NotFound: no entry of this tenant names such an artifact, or it is gone.
+        Damaged: its bytes have changed.
+    """
+    store = session.context().ports.artifacts
+    if not models.ArtifactRef.objects.filter(tenant=session.tenant, sha256=sha256, media_type=media_type).exists():
+        raise NotFound("no entry of this tenant names such an artifact")
+    check_artifact(store, session.tenant, sha256)
+    with store.open(session.tenant, sha256) as file:
+        data: bytes = file.read()
+    return data
+
+
+def comparisons(tenant: UUID, *, limit: int = 100) -> list[dict[str, Any]]:
+    """Return the newest entries that name a report, with their verdicts."""
+    refs = models.ArtifactRef.objects.filter(tenant=tenant, name="report.html").order_by("-id")[:limit]
+    found = []
+    for ref in refs:
+        body = json.loads(bytes(models.Entry.objects.get(id=ref.entry, tenant=tenant).body))
+        note = body.get("note", {})
+        found.append(
+            {
+                "at": body["at"],
+                "subject": ", ".join(body.get("subjects", ())),
+                "verdict": note.get("verdict", "UNKNOWN"),
+                "findings": note.get("findings", 0),
+                "report": ref.sha256,
+            }
+        )
+    return found

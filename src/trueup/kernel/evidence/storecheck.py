@@ -46,8 +46,10 @@ class StoreReport:
 
     @property
     def verdict(self) -> str:
-        """``PASS`` when nothing is wrong."""
-        return "FAIL" if self.findings else "PASS"
+        """``PASS`` when there is something and nothing is wrong with it; an empty log proves nothing."""
+        if self.findings:
+            return "FAIL"
+        return "PASS" if self.size else "NO_DATA"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict document."""

@@ -2,23 +2,22 @@
 
 import click
 
-from trueup.kernel.doors import App, pass_app
+from trueup.kernel.doors import App, pass_store
 
 
 @click.command()
-@pass_app
+@pass_store
 def init(app: App) -> None:
     """Make or complete the home: store, guards, signing key, tenant. Safe to repeat."""
     from trueup.kernel.evidence.guards import assert_guards
     from trueup.kernel.identity.actions import RestoreGuards
 
-    session = app.session
     restored = assert_guards()
     if restored:
         app.run(RestoreGuards, {"names": tuple(restored)}, system=True)
         app.say(f"put back {len(restored)} guards that were gone; check the log: trueup evidence log verify")
-    session.sequence()
-    fingerprint = session.context().ports.keys.signer().fingerprint
+    app.session.sequence()
+    fingerprint = app.session.context().ports.keys.signer().fingerprint
     document = {"home": str(app.key_folder.parent), "fingerprint": fingerprint, "guards_restored": restored}
     app.emit(document, [f"home {document['home']}", f"signing key {fingerprint}"])
 
@@ -29,7 +28,7 @@ def tenant() -> None:
 
 
 @tenant.command("list")
-@pass_app
+@pass_store
 def list_tenants(app: App) -> None:
     """List the tenants of this home."""
     from trueup.kernel.identity import queries
@@ -41,7 +40,7 @@ def list_tenants(app: App) -> None:
 @tenant.command()
 @click.argument("slug")
 @click.option("--name", default="", help="The name for people.")
-@pass_app
+@pass_store
 def create(app: App, slug: str, name: str) -> None:
     """Create a tenant; its log starts empty."""
     from trueup.kernel.identity.actions import CreateTenant

@@ -36,7 +36,7 @@ class PutSecret(Action[PutSecretInput, Secret | None, tuple[int, bytes, bytes]])
 
     def resource(self, ctx: Context, input: PutSecretInput, loaded: Secret | None) -> Resource:
         """The secret."""
-        return Resource("Secret", input.name, ctx.tenant)
+        return Resource("secret", input.name, ctx.tenant)
 
     def prepare(self, ctx: Context, input: PutSecretInput, loaded: Secret | None) -> tuple[int, bytes, bytes]:
         """Seal the value."""
@@ -77,7 +77,7 @@ class DeleteSecret(Action[DeleteSecretInput, Secret, None]):
 
     def resource(self, ctx: Context, input: DeleteSecretInput, loaded: Secret) -> Resource:
         """The secret."""
-        return Resource("Secret", input.name, loaded.tenant)
+        return Resource("secret", input.name, loaded.tenant)
 
     def apply(self, ctx: Context, input: DeleteSecretInput, loaded: Secret, prepared: None) -> Outcome:
         """Remove the row."""

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from trueup.kernel.doors import App, pass_app
+from trueup.kernel.doors import App, pass_store
 from trueup.kernel.errors import UsageError
 
 
@@ -15,7 +15,7 @@ def secret() -> None:
 
 @secret.command()
 @click.argument("name")
-@pass_app
+@pass_store
 def put(app: App, name: str) -> None:
     """Store a secret; its value is read from standard input (or asked for on a terminal)."""
     from trueup.kernel.secrets.actions import PutSecret
@@ -28,7 +28,7 @@ def put(app: App, name: str) -> None:
 
 
 @secret.command("list")
-@pass_app
+@pass_store
 def list_secrets(app: App) -> None:
     """List names and versions."""
     from trueup.kernel.secrets import queries
@@ -39,7 +39,7 @@ def list_secrets(app: App) -> None:
 
 @secret.command()
 @click.argument("name")
-@pass_app
+@pass_store
 def delete(app: App, name: str) -> None:
     """Delete a secret."""
     from trueup.kernel.secrets.actions import DeleteSecret

@@ -108,7 +108,7 @@ def kolmogorov_sf(x: float) -> float:
         return 1.0
     if x < 1.0:
         # the dual series needs two or three terms where the alternating one would need hundreds
-        exponent = -math.pi**2 / (8.0 * x * x)
+        exponent = -(math.pi**2) / (8.0 * x * x)
         total = sum(math.exp(exponent * (2 * k - 1) ** 2) for k in range(1, 6))
         return max(0.0, 1.0 - math.sqrt(2.0 * math.pi) / x * total)
     total = 0.0

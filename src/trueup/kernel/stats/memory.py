@@ -82,16 +82,17 @@ def series_autocorrelation_time(series: NDArray[np.float64]) -> float:
     return min(estimate, float(n))
 
 
-def autocorrelation_time(centred: NDArray[np.float64], variance: float, *, points: int = 4096) -> float:
-    """Estimate the integrated autocorrelation time of a long series through at most ``points`` block means.
+def autocorrelation_time(blocks: NDArray[np.float64], n: int, variance: float) -> float:
+    """Estimate the integrated autocorrelation time of a long series from the means of its blocks.
 
-    With blocks of length L the variance of the mean is ``var(block mean) * tau_of_blocks / blocks``; the ratio to
-    ``variance / n`` is tau exactly, so no autocorrelation of the full series has to be summed.
+    With blocks of length L the variance of the mean is ``var(block mean) * tau_of_blocks / blocks``; its ratio to
+    ``variance / n`` is tau exactly, so no autocorrelation of the full series has to be summed: a million values cost
+    as much as a few thousand.
 
     Args:
-        centred: float64[n], the series less its mean.
+        blocks: float64[k], from ``block_means``; the series itself when k = n.
+        n: length of the series.
         variance: variance of the full series.
-        points: greatest number of block means.
 
     Returns:
         tau, 1…n.
@@ -99,12 +100,11 @@ def autocorrelation_time(centred: NDArray[np.float64], variance: float, *, point
     References:
         Flegal & Jones (2010), "Batch means and spectral variance estimators in Markov chain Monte Carlo".
     """
-    blocks = block_means(centred, points)
     within = series_autocorrelation_time(blocks)
-    if len(blocks) == len(centred):
+    if len(blocks) == n:
         return within
     if variance <= 0.0:
-        return float(len(centred))
-    length = len(centred) / len(blocks)
+        return float(n)
+    length = n / len(blocks)
     ratio = length * float(np.var(blocks, ddof=1)) / variance
-    return min(max(ratio, 1.0) * within, float(len(centred)))
+    return min(max(ratio, 1.0) * within, float(n))

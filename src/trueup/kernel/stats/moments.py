@@ -39,8 +39,9 @@ def moments(values: NDArray[np.float64]) -> Moments:
     shifted = values - pivot
     shift = float(np.mean(shifted))
     shifted -= shift
+    # einsum, not dot: a threaded BLAS sums in an order that depends on the machine
     residue = float(np.sum(shifted))
-    square = float(np.dot(shifted, shifted))
+    square = float(np.einsum("i,i->", shifted, shifted))
     variance = max(0.0, square - residue * residue / n) / (n - 1) if n > 1 else 0.0
     return Moments(n, pivot + shift, variance)
 

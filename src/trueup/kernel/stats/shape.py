@@ -45,6 +45,11 @@ class MidDistribution:
         return float(max(np.max(np.abs(mine - other.shares)), np.max(np.abs(theirs - self.shares))))
 
 
+def _serves(unit: float, ordered: NDArray[np.float64]) -> bool:
+    """Whether values divided by this unit stay finite (a metric that mostly rests has no quartile distance)."""
+    return unit > 1e-200 * max(abs(float(ordered[0])), abs(float(ordered[-1])))
+
+
 def shape_distance(
     first: NDArray[np.float64],
     second: NDArray[np.float64],
@@ -73,7 +78,7 @@ def shape_distance(
     quartiles = [tuple(quantile_sorted(s, q) for q in (0.25, 0.5, 0.75)) for s in (first, second)]
     spreads = (quartiles[0][2] - quartiles[0][0], quartiles[1][2] - quartiles[1][0])
     for origins, units in ((centres, deviations), ((quartiles[0][1], quartiles[1][1]), spreads)):
-        if min(units) > 0.0:
+        if _serves(units[0], first) and _serves(units[1], second):
             aligned1 = curve1.moved(origin=origins[0], unit=units[0])
             distances.append(aligned1.distance(curve2.moved(origin=origins[1], unit=units[1])))
     return min(distances)

@@ -139,7 +139,9 @@ def test_text_that_first_comes_late_is_quarantined_and_counted(tmp_path: Path) -
         assert dict(table.column("b").quarantined) == {}
 
 
-@pytest.mark.parametrize("cell", ["abc", "0x10", "1_000", "1e", "--1", "$5", "1 2", "true", "2024-01-01", "١", "1.2.3", "-", "n/a"])
+@pytest.mark.parametrize(
+    "cell", ["abc", "0x10", "1_000", "1e", "--1", "$5", "1 2", "true", "2024-01-01", "١", "1.2.3", "-", "n/a"]
+)
 def test_a_cell_that_is_no_plain_number_is_text(tmp_path: Path, cell: str) -> None:
     with open_table(written(tmp_path, f"a,b\n1,2\n{cell},3\n4,5\n"), workdir=tmp_path) as table:
         a = table.column("a")
@@ -206,11 +208,11 @@ def test_a_file_name_with_wildcards_and_quotes_is_just_a_name(tmp_path: Path) ->
 
 
 def test_thousands_of_columns_are_read(tmp_path: Path) -> None:
-    names = [f"m{i}" for i in range(3000)]
-    rows = [",".join(str(i * r % 17) for i in range(3000)) for r in range(3)]
+    names = [f"m{i}" for i in range(1000)]
+    rows = [",".join(str(i * r % 17) for i in range(1000)) for r in range(3)]
     with open_table(written(tmp_path, "\n".join([",".join(names), *rows])), workdir=tmp_path) as table:
-        assert (len(table.numeric), table.rows) == (3000, 3)
-        assert table.column("m2999").values.tolist() == [0, 2999 % 17, 5998 % 17]
+        assert (len(table.numeric), table.rows) == (1000, 3)
+        assert table.column("m999").values.tolist() == [0, 999 % 17, 1998 % 17]
 
 
 @pytest.mark.parametrize(
@@ -367,8 +369,8 @@ def test_json_keys_that_meet_when_flattened_are_refused(tmp_path: Path) -> None:
     assert "'a.b'" in refusal(tmp_path, '{"a.b": 1, "a": {"b": 2}}\n', "t.jsonl").message
 
 
-def test_json_with_a_new_key_in_every_line_is_refused(tmp_path: Path) -> None:
-    content = "".join(f'{{"k{i}": 1}}\n' for i in range(20_100))
+def test_json_with_thousands_of_keys_is_refused(tmp_path: Path) -> None:
+    content = "".join(json.dumps({f"k{i}.{j}": 1 for j in range(50)}) + "\n" for i in range(100))
     assert "keys" in refusal(tmp_path, content, "t.jsonl").message
 
 

@@ -60,7 +60,10 @@ def read_csv(connection: duckdb.DuckDBPyConnection, path: Path, *, named: str, s
         UnreadableInput: not such a table; the message gives the line where one is known.
         StorageFull: no room for the spool.
     """
-    seen = scan(path, named=named)
+    seen, plain = scan(path, named=named), path
+    if seen.bom or seen.mixed_endings or _starts_blank(path):
+        plain = _plain(path, scratch)
+        seen = scan(plain, named=named)
     if not seen.records:
         return empty(connection)
     layout = _layout(path, named=named, tabs=tabs)
@@ -68,7 +71,6 @@ def read_csv(connection: duckdb.DuckDBPyConnection, path: Path, *, named: str, s
     expected = seen.records - layout.header + (seen.blank if len(layout.names) == 1 else 0)
     if not expected:
         return empty(connection, layout.names, notes)
-    plain = _plain(path, scratch) if seen.bom or seen.mixed_endings or _starts_blank(path) else path
     spool = scratch / "table.parquet"
     rows = _spooled(connection, plain, spool, layout, layout.numeric) if not seen.underscores else None
     texts = tuple(not numeric for numeric in layout.numeric)
@@ -228,7 +230,11 @@ def _accept(path: Path, layout: Layout, rows: int | None, *, named: str, seen: S
                 )
     except csv.Error as error:
         reason = str(error)
-        words = "a quoted cell does not end" if "end of data" in reason else re.sub(r"^'(.)' expected.*", r"text after a closing quote", reason)
+        words = (
+            "a quoted cell does not end"
+            if "end of data" in reason
+            else re.sub(r"^'(.)' expected.*", r"text after a closing quote", reason)
+        )
         start = line + 1 if count else 1
         raise UnreadableInput(
             f"{named}: line {start}: {words}", remedy="double the quotes inside quoted cells, or export the file again"

@@ -20,7 +20,7 @@ from trueup.kernel.errors import StorageFull, UnreadableInput
 
 _BATCH = 4096
 _MAX_LINE = 16 << 20
-_MAX_COLUMNS = 20_000
+_MAX_COLUMNS = 4096
 _REMEDY = "write one JSON object a line, with every key once"
 
 
@@ -168,6 +168,8 @@ def _record(line: bytes, number: int, named: str) -> dict[str, Any] | None:
 
 def _store(spool: IO[bytes], columns: dict[str, _Column], batch: list[dict[str, Any]], first: int, named: str) -> None:
     names = dict.fromkeys(chain.from_iterable(batch))
+    if len(columns.keys() | names.keys()) > _MAX_COLUMNS:
+        raise _too_many_keys(named)
     flat: dict[str, list[Any]] = {}
     for name in names:
         cells = [record.get(name) for record in batch]
@@ -181,11 +183,15 @@ def _store(spool: IO[bytes], columns: dict[str, _Column], batch: list[dict[str, 
                     f"{named}: two columns are called {part!r} once objects are flattened", remedy="rename one of the keys"
                 )
             flat[part] = values
+    if len(columns.keys() | flat.keys()) > _MAX_COLUMNS:
+        raise _too_many_keys(named)
     for name in chain(flat, [known for known in columns if known not in flat]):
         column = columns.setdefault(name, _Column(first_row=first))
         _append(spool, column, flat.get(name, [None] * len(batch)))
-    if len(columns) > _MAX_COLUMNS:
-        raise UnreadableInput(f"{named}: has more than {_MAX_COLUMNS} different keys", remedy="move varying keys into values")
+
+
+def _too_many_keys(named: str) -> UnreadableInput:
+    return UnreadableInput(f"{named}: has more than {_MAX_COLUMNS} different keys", remedy="move varying keys into values")
 
 
 def _flattened(name: str, cells: Sequence[Any]) -> dict[str, list[Any]]:

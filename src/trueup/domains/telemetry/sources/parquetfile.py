@@ -32,7 +32,7 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, *, named: st
         names = _names(connection, path) or [row[0] for row in described]
         counted = connection.execute(f"select count(*) from {source}").fetchone()  # noqa: S608 - quoted
     except duckdb.Error as error:
-        raise UnreadableInput(f"{named}: is not a whole Parquet file ({_reason(error)})", remedy=_REMEDY) from None
+        raise UnreadableInput(f"{named}: is not a whole Parquet file ({reason(error)})", remedy=_REMEDY) from None
     if len(names) != len(described):
         names = [row[0] for row in described]
     if len(set(names)) != len(names):
@@ -40,10 +40,7 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, *, named: st
         raise UnreadableInput(f"{named}: two columns are called {double!r}", remedy="give every column its own name")
     fields = [_field(name, row[0], str(row[1])) for name, row in zip(names, described, strict=True)]
     rows = int(counted[0]) if counted else 0
-    try:
-        return Relation(connection, source, fields, rows)
-    except duckdb.Error as error:
-        raise UnreadableInput(f"{named}: its data cannot be read ({_reason(error)})", remedy=_REMEDY) from None
+    return Relation(connection, source, fields, rows)
 
 
 def _names(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
@@ -79,6 +76,7 @@ def _field(name: str, alias: str, kind: str) -> Field:
     return Field(name, cell, excluded=f"not a number ({base.lower()})")
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return the reader's complaint in one line, without paths."""
     first = str(error).strip().splitlines()[0]
     return first.split("'")[0].strip(" :") if "'" in first else first

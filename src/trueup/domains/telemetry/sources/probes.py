@@ -102,9 +102,7 @@ def _network() -> Reading:
 
 def _kernel() -> Reading:
     stats = psutil.cpu_stats()
-    return Reading(
-        counters={"context_switches_per_s": float(stats.ctx_switches), "interrupts_per_s": float(stats.interrupts)}
-    )
+    return Reading(counters={"context_switches_per_s": float(stats.ctx_switches), "interrupts_per_s": float(stats.interrupts)})
 
 
 def _processes() -> Reading:

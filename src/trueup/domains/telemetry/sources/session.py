@@ -58,6 +58,7 @@ def connect(scratch: Path, *, reads: Path | None = None, memory_mib: int = MEMOR
         },
     )
     try:
+        connection.execute("set parquet_metadata_cache = true")
         connection.execute(f"set allowed_directories = [{literal(str(folder))}, {exact_path(folder)}]")
         connection.execute(f"set allowed_paths = [{', '.join(files)}]")
         connection.execute("set enable_external_access = false")

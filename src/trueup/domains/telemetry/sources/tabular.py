@@ -14,7 +14,7 @@ from trueup.domains.telemetry.engine.table import Table
 from trueup.domains.telemetry.sources.csvfile import empty, read_csv
 from trueup.domains.telemetry.sources.csvscan import EXPORT_REMEDY
 from trueup.domains.telemetry.sources.jsonlines import JsonLines, read_json_lines
-from trueup.domains.telemetry.sources.parquetfile import read_parquet
+from trueup.domains.telemetry.sources.parquetfile import read_parquet, reason
 from trueup.domains.telemetry.sources.relation import Relation
 from trueup.domains.telemetry.sources.session import connect
 from trueup.kernel.errors import StorageFull, UnreadableInput
@@ -72,17 +72,38 @@ def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
             with read_json_lines(plain, named=named, scratch=scratch) as lines:
                 yield lines
             return
-        with connect(scratch, reads=plain, memory_mib=_memory(head)) as connection:
+        memory = _memory(head)
+        with _faults(named, memory), connect(scratch, reads=plain, memory_mib=memory) as connection:
             if kind == "empty":
                 yield empty(connection)
             elif kind == "parquet":
                 yield read_parquet(connection, plain, named=named)
             else:
-                yield read_csv(connection, plain, named=named, scratch=scratch, tabs=Path(name).suffix.lower() in {".tsv", ".tab"})
+                yield read_csv(
+                    connection, plain, named=named, scratch=scratch, tabs=Path(name).suffix.lower() in {".tsv", ".tab"}
+                )
 
 
 type OpenTable = Relation | JsonLines
 """A ``Table`` with ``notes``."""
+
+
+@contextmanager
+def _faults(named: str, memory: int) -> Iterator[None]:
+    """Say in the reader's words what DuckDB found wrong, also where it finds it only when a column is read."""
+    import duckdb  # noqa: PLC0415 - loaded only by commands that need it
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise UnreadableInput(
+            f"{named}: needs more than {memory} MiB for one block of rows",
+            remedy="write it with fewer columns or smaller row groups",
+        ) from None
+    except duckdb.Error as error:
+        raise UnreadableInput(
+            f"{named}: its data cannot be read ({reason(error)})", remedy="write or export the file again"
+        ) from None
 
 
 def _conforms(table: OpenTable) -> Table:

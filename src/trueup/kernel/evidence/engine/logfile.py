@@ -118,6 +118,8 @@ class _Reader:
         self.against = against
         self.frontier = Frontier()
         self.proven = 0
+        self.agreed = 0  # size of the last given checkpoint that the log contains
+        self.forked: Checkpoint | None = None
         self.keys: dict[bytes, bytes] = {}
 
     def run(self) -> None:
@@ -179,11 +181,18 @@ class _Reader:
     def _meet_known(self) -> None:
         while self.against and self.against[0].size == self.frontier.size:
             known = self.against.pop(0)
-            if known.root != self.frontier.root():
-                raise _Bad(
-                    self.proven,
-                    f"entries from {self.proven} on are not those that the given checkpoint of size {known.size} covers",
-                )
+            if known.root == self.frontier.root():
+                self.agreed = known.size
+            elif self.forked is None:
+                self.forked = known
+
+    def _refuse_fork(self) -> None:
+        """Report a fork whose own checkpoints are signed well: then nothing after the last agreement is proven."""
+        if self.forked is not None:
+            size = self.forked.size
+            raise _Bad(
+                self.agreed, f"entries {self.agreed} to {size - 1} are not those that the given checkpoint of size {size} covers"
+            )
 
     def _checkpoint(self, line: bytes) -> None:
         size = self.frontier.size
@@ -202,6 +211,7 @@ class _Reader:
                 self.proven,
                 f"entries from {self.proven} to {size - 1} are not those that the signed checkpoint of size {size} covers",
             )
+        self._refuse_fork()
         self.proven = size
         self.report.checkpoints += 1
         mark = fingerprint(raw)
@@ -215,6 +225,7 @@ class _Reader:
         raise ValueError("it is signed by no key that the header names")
 
     def _close(self, line: bytes) -> None:
+        self._refuse_fork()
         size = self.frontier.size
         if line != closing_line(size, self.frontier.root()):
             raise _Bad(self.proven, "the closing line states another size or root than the entries have")

@@ -1,0 +1,183 @@
+"""Compare the tables of a baseline and of a run, metric by metric.
+
+One metric's columns are in memory at a time. The p-values of all tests of all metrics are adjusted together
+(Benjamini-Hochberg); a difference is a finding only if its adjusted p-value is below ``alpha`` and its effect reaches
+the floor. What cannot be judged is said to be so, and never counts as a pass.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trueup.domains.telemetry.engine.config import CompareConfig
+from trueup.domains.telemetry.engine.findings import adjusted_tests, findings_of, raw_tests, score
+from trueup.domains.telemetry.engine.metric import Examined, examine, unexamined
+from trueup.domains.telemetry.engine.result import Comparison, Finding, Kind, MetricResult, Test
+from trueup.domains.telemetry.engine.table import Excluded, Table
+from trueup.kernel.stats import benjamini_hochberg
+from trueup.kernel.words import Verdict
+
+__all__ = ["CompareConfig", "compare"]
+
+# what a source calls a column that holds cells, but none that are numbers
+_NOT_NUMBERS = ("text column", "nested values")
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    result: MetricResult
+    findings: tuple[Finding, ...]
+    note: str
+
+
+def compare(baseline: Table, run: Table, *, config: CompareConfig) -> Comparison:
+    """Say whether a run still behaves as its baseline.
+
+    Args:
+        baseline, run: readable tables; each column is read once.
+        config: what counts as a difference.
+
+    Returns:
+        The verdict: NO_DATA when either side has no rows; FAIL when cells were set aside beyond the limit, a critical
+        metric is missing or not clean, or drift was found that is to fail; PASS_WITH_DRIFT when a difference was found;
+        INSUFFICIENT_DATA when nothing was found but a metric could not be judged, or no numeric column is on both
+        sides; PASS only when every metric was judged and no difference was found.
+
+    References:
+        Benjamini & Hochberg (1995), "Controlling the false discovery rate".
+    """
+    if not baseline.rows or not run.rows:
+        empty = [name for name, table in (("the baseline", baseline), ("the run", run)) if not table.rows]
+        notes = (f"{' and '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows",)
+        return _answer(Verdict.NO_DATA, (), (), baseline, run, notes, config)
+    examined = _examine_all(baseline, run, config)
+    judged = _judge_all(examined, config)
+    findings = [finding for item in judged for finding in item.findings]
+    failing = {item.metric for item in examined if item.failing}
+    findings.sort(key=lambda f: (f.metric not in failing, -score(f, config), f.metric, f.kind))
+    compared = [name for name in baseline.numeric if name in set(run.numeric)]
+    notes = (*_column_notes(baseline, run, compared), *sorted(item.note for item in judged if item.note))
+    verdicts = {item.result.verdict for item in judged}
+    return _answer(_verdict(verdicts, compared), findings, judged, baseline, run, notes, config)
+
+
+def _verdict(verdicts: set[Verdict], compared: Sequence[str]) -> Verdict:
+    if Verdict.FAIL in verdicts:
+        return Verdict.FAIL
+    if not compared:
+        return Verdict.INSUFFICIENT_DATA
+    for verdict in (Verdict.PASS_WITH_DRIFT, Verdict.INSUFFICIENT_DATA):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.PASS
+
+
+def _examine_all(baseline: Table, run: Table, config: CompareConfig) -> list[Examined]:
+    """Examine the baseline's metrics in its order, then the critical ones that it does not have, by name."""
+    there, others = set(run.numeric), {item.name: item.reason for item in run.excluded}
+    examined = []
+    for name in baseline.numeric:
+        if name in there:
+            examined.append(examine(name, baseline.column(name), run.column(name), config))
+        else:
+            examined.append(_missing(name, baseline, others.get(name), config))
+    for name in sorted(config.critical - set(baseline.numeric)):
+        if name in there:
+            reason = "it is critical, and the baseline has no numeric column of that name to compare it with"
+            examined.append(unexamined(name, None, run.column(name), unjudged=reason))
+        else:
+            text = "is critical and a numeric column neither in the baseline nor in the run"
+            examined.append(unexamined(name, None, None, kind=Kind.MISSING, explanation=text, failing=True))
+    return examined
+
+
+def _missing(name: str, baseline: Table, excluded: str | None, config: CompareConfig) -> Examined:
+    """Judge a column of the baseline that is not a numeric column of the run."""
+    critical = name in config.critical
+    if excluded is not None and excluded.startswith(_NOT_NUMBERS):
+        kind, text = Kind.QUARANTINE, f"holds no numbers in the run ({excluded})"
+    else:
+        kind, text = Kind.MISSING, f"cannot be compared in the run ({excluded})" if excluded else "is missing in the run"
+    text += ", and it is critical" if critical else ""
+    failing = critical or kind is Kind.QUARANTINE
+    return unexamined(name, baseline.column(name), None, kind=kind, explanation=text, failing=failing)
+
+
+def _judge_all(examined: Sequence[Examined], config: CompareConfig) -> list[_Judged]:
+    q_values = benjamini_hochberg([test.p_value for item in examined for test in raw_tests(item)])
+    judged, start = [], 0
+    for item in examined:
+        stop = start + len(raw_tests(item))
+        judged.append(_judge(item, q_values[start:stop], config))
+        start = stop
+    return judged
+
+
+def _judge(item: Examined, q_values: list[float], config: CompareConfig) -> _Judged:
+    tests = adjusted_tests(item, q_values, config)
+    findings = findings_of(item, tests, config)
+    if findings:
+        fails = item.failing or config.drift_is_fail
+        verdict = Verdict.FAIL if fails else Verdict.PASS_WITH_DRIFT
+        reason = "; ".join(finding.explanation for finding in findings)
+    elif item.unjudged:
+        verdict, reason = Verdict.INSUFFICIENT_DATA, item.unjudged
+    else:
+        verdict, reason = Verdict.PASS, _reason(item, tests, config)
+    pictures = item.pictures
+    result = MetricResult(
+        metric=item.metric,
+        verdict=verdict,
+        reason=reason,
+        baseline=item.baseline,
+        run=item.run,
+        tests=tests,
+        baseline_envelope=pictures.baseline_envelope,
+        run_envelope=pictures.run_envelope,
+        baseline_histogram=pictures.baseline_histogram,
+        run_histogram=pictures.run_histogram,
+        histogram_edges=pictures.histogram_edges,
+    )
+    return _Judged(result, tuple(findings), "" if findings else item.note)
+
+
+def _reason(item: Examined, tests: tuple[Test, ...], config: CompareConfig) -> str:
+    small = sorted({str(test.kind) for test in tests if test.q_value < config.alpha and not test.significant})
+    return f"a difference of {' and '.join(small)} was found, too small to matter" if small else item.reason
+
+
+def _column_notes(baseline: Table, run: Table, compared: Sequence[str]) -> list[str]:
+    notes = []
+    if not compared:
+        notes.append("no numeric column is on both sides")
+    excluded = {item.name: item.reason for item in baseline.excluded}
+    for name in sorted(set(run.numeric) - set(baseline.numeric)):
+        why = f"in the baseline it is not compared: {excluded[name]}" if name in excluded else "the baseline has no such column"
+        notes.append(f"{name} is in the run only ({why})")
+    return notes
+
+
+def _all_excluded(baseline: Table, run: Table) -> tuple[Excluded, ...]:
+    """Return the baseline's excluded columns in its order, then those that only the run excludes."""
+    listed = {item.name for item in baseline.excluded}
+    return (*baseline.excluded, *(item for item in run.excluded if item.name not in listed))
+
+
+def _answer(
+    verdict: Verdict,
+    findings: Sequence[Finding],
+    judged: Sequence[_Judged],
+    baseline: Table,
+    run: Table,
+    notes: tuple[str, ...],
+    config: CompareConfig,
+) -> Comparison:
+    return Comparison(
+        verdict=verdict,
+        findings=tuple(findings),
+        metrics=tuple(item.result for item in judged),
+        excluded=_all_excluded(baseline, run),
+        notes=notes,
+        baseline_rows=baseline.rows,
+        run_rows=run.rows,
+        config=config.as_dict(),
+    )

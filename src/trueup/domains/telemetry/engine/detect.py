@@ -1,0 +1,282 @@
+"""Whether one metric of a run differs from its baseline in level, scale or shape.
+
+Level and scale are the same question asked of two series: the values, and their absolute deviations from the median
+(Brown and Forsythe's device). Each is asked twice: does the mean of the whole run differ from the baseline's (Welch's
+test), and does the run change within itself (CUSUM)? The second finds what the first cannot: a last tenth that leaves
+hardly moves the mean of the whole, and its own step inflates the variance that the mean is judged by.
+
+*Dependence.* All tests count independent values: n over the autocorrelation time tau. Under the null hypothesis the
+run is the baseline's process, so the baseline's tau is the right one, and a run that has begun to wander is not excused
+by its own long memory. That holds once the baseline knows its tau (``_KNOWN`` independent values); below, the greater
+of the baseline's and the run's own is taken, the run's with its strongest step removed.
+
+*Separation of kinds.* Scale is tested with the run's changes of level taken out, shape with those of level and scale
+taken out, so that one change is not reported three times.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueup.domains.telemetry.engine.config import CompareConfig
+from trueup.domains.telemetry.engine.onset import level_bounds, margin, value_bounds, without_levels
+from trueup.domains.telemetry.engine.result import Kind
+from trueup.domains.telemetry.engine.sample import POINTS, Sample, Track, sample_of
+from trueup.kernel.stats import (
+    Moments,
+    TestResult,
+    autocorrelation_time,
+    cusum_p_value,
+    cusum_statistic,
+    ks_p_value,
+    locate_change,
+    moments,
+    shape_distance,
+    welch_t,
+)
+
+# a tau estimated from so many independent values is good to about a fifth
+_KNOWN = 50.0
+# so few different values make a lattice on which shape has no meaning apart from level and scale
+_COARSE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class RawTest:
+    """A test before the adjustment for the number of tests.
+
+    Args:
+        effect: unit-free size, comparable with ``floor``.
+        strength: the effect on a scale where the floor is 1 (a ratio of 1/4 is as strong as one of 4).
+    """
+
+    name: str
+    kind: Kind
+    statistic: float
+    p_value: float
+    effect: float
+    floor: float
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a series of the run stands to the baseline's.
+
+    Args:
+        baseline: the baseline's mean.
+        whole: the run's mean.
+        head, tail: its means before and after ``cut``; equal to ``whole`` without a cut.
+        cut: index of the value at which the run changes within itself; None if it does not.
+    """
+
+    baseline: float
+    whole: float
+    head: float
+    tail: float
+    cut: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What the tests of one metric gave.
+
+    Args:
+        level, scale: the changes the tests speak of; None where nothing was tested.
+        coarse: the number of different values when they are few, else 0.
+        unresolved: why the metric cannot be judged; empty when it was.
+    """
+
+    tests: tuple[RawTest, ...]
+    level: Change | None
+    scale: Change | None
+    coarse: int
+    unresolved: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two tracks with what is common to their tests."""
+
+    baseline: Track
+    run: Track
+    tau: float
+    deviation: float  # long-run standard deviation of one block of the run
+
+    @property
+    def effective(self) -> float:
+        return min(self.baseline.moments.n, self.run.moments.n) / self.tau
+
+    def whole(self) -> TestResult:
+        first, second = self.baseline.moments, self.run.moments
+        return welch_t(
+            first.mean,
+            first.variance,
+            max(first.n / self.tau, 2.0),
+            second.mean,
+            second.variance,
+            max(second.n / self.tau, 2.0),
+        )
+
+    def within(self) -> TestResult:
+        if self.deviation <= 0.0:
+            return TestResult(0.0, 1.0)
+        statistic = cusum_statistic(self.run.blocks, self.deviation)
+        return TestResult(statistic, cusum_p_value(statistic))
+
+
+def _without_step(track: Track) -> tuple[Moments, float]:
+    """Return a track's moments and tau with its strongest step removed."""
+    cut, gain = locate_change(track.blocks, margin=margin(len(track.blocks)))
+    variance = max(0.0, track.moments.variance - gain / len(track.blocks))
+    if cut == 0:
+        return track.moments, track.tau
+    blocks = track.blocks.copy()
+    blocks[:cut] -= float(np.mean(blocks[:cut]))
+    blocks[cut:] -= float(np.mean(blocks[cut:]))
+    tau = autocorrelation_time(blocks, track.moments.n, variance)
+    return replace(track.moments, variance=variance), tau
+
+
+def pair(baseline: Track, run: Track) -> _Pair:
+    """Join two tracks under one autocorrelation time (see the module's text)."""
+    stepless, own = _without_step(run)
+    tau = baseline.tau if baseline.effective >= _KNOWN else max(baseline.tau, own)
+    variance = max(baseline.moments.variance, stepless.variance)
+    length = run.moments.n / len(run.blocks)
+    return _Pair(baseline, run, tau, math.sqrt(variance * tau / length))
+
+
+def effective_size(baseline: Sample, run: Sample) -> float:
+    """Return the number of independent values that the shorter-lived side of a metric is worth."""
+    return pair(baseline.level, run.level).effective
+
+
+def _split(sample: Sample, joint: _Pair, alpha: float) -> list[int]:
+    """Return the bounds, among the values, of the run's stretches of one level."""
+    bounds = level_bounds(joint.run, joint.deviation, alpha=alpha)
+    return value_bounds(sample.values, len(joint.run.blocks), bounds)
+
+
+def _strongest_cut(sample: Sample, joint: _Pair) -> int:
+    blocks = joint.run.blocks
+    cut, _ = locate_change(blocks, margin=margin(len(blocks)))
+    return value_bounds(sample.values, len(blocks), [0, cut, len(blocks)])[1]
+
+
+def _level(baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig) -> tuple[list[RawTest], Change, Sample]:
+    whole, within = joint.whole(), joint.within()
+    first, second = joint.baseline.moments.mean, joint.run.moments.mean
+    change, steady = Change(first, second, second, second, None), run
+    if within.p_value < config.alpha:
+        cut = _strongest_cut(run, joint)
+        head, tail = float(np.mean(run.values[:cut])), float(np.mean(run.values[cut:]))
+        change = Change(first, second, head, tail, cut)
+        steady = sample_of(without_levels(run.values, _split(run, joint, config.alpha)))
+    effects = [abs(second - first) / baseline.sd, max(abs(change.head - first), abs(change.tail - first)) / baseline.sd]
+    tests = [
+        RawTest(name, Kind.LEVEL, result.statistic, result.p_value, effect, config.level_floor, effect / config.level_floor)
+        for name, result, effect in zip(("welch", "cusum"), (whole, within), effects, strict=True)
+    ]
+    return tests, change, steady
+
+
+def _ratio(value: float, reference: float) -> float:
+    return max(value, 1e-150) / max(reference, 1e-150)
+
+
+def _scale(joint: _Pair, steady: Sample, config: CompareConfig) -> tuple[list[RawTest], Change, NDArray[np.float64]]:
+    whole, within = joint.whole(), joint.within()
+    first, second = joint.baseline.moments.mean, joint.run.moments.mean
+    change, ordered = Change(first, second, second, second, None), steady.ordered
+    if within.p_value < config.alpha:
+        deviations = np.abs(steady.values - steady.median)
+        blocks = joint.run.blocks
+        place, _ = locate_change(blocks, margin=margin(len(blocks)))
+        cut = value_bounds(deviations, len(blocks), [0, place, len(blocks)])[1]
+        change = Change(first, second, float(np.mean(deviations[:cut])), float(np.mean(deviations[cut:])), cut)
+        if min(change.head, change.tail) > 0.0:
+            # the same array again, now signed, each part in units of its own mean deviation: that is all shape needs
+            np.subtract(steady.values, steady.median, out=deviations)
+            deviations[:cut] /= change.head
+            deviations[cut:] /= change.tail
+            deviations.sort()
+            ordered = deviations
+    sizes = [_ratio(second, first), max((_ratio(x, first) for x in (change.head, change.tail)), key=lambda r: abs(math.log(r)))]
+    floor = math.log(config.scale_floor)
+    tests = [
+        RawTest(name, Kind.SCALE, result.statistic, result.p_value, size, config.scale_floor, abs(math.log(size)) / floor)
+        for name, result, size in zip(("brown_forsythe", "cusum_deviations"), (whole, within), sizes, strict=True)
+    ]
+    return tests, change, ordered
+
+
+def _shape(baseline: Sample, ordered: NDArray[np.float64], tau: float, config: CompareConfig) -> RawTest:
+    own = moments(ordered)
+    distance = shape_distance(
+        baseline.ordered,
+        ordered,
+        centres=(baseline.level.moments.mean, own.mean),
+        deviations=(baseline.level.moments.sd, own.sd),
+    )
+    p_value = ks_p_value(distance, baseline.n / tau, own.n / tau)
+    floor = config.shape_floor
+    return RawTest("kolmogorov_smirnov", Kind.SHAPE, distance, p_value, distance, floor, distance / floor)
+
+
+def _distinct(*samples: Sample) -> int:
+    """Count the different values of both sides while they are few; 0 when they are many."""
+    seen: set[float] = set()
+    for sample in samples:
+        step = max(1, sample.n // POINTS)
+        seen.update(np.unique(sample.ordered[::step])[: _COARSE + 1].tolist())
+    return len(seen) if len(seen) <= _COARSE else 0
+
+
+def detect(baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
+    """Carry out all tests of one metric that has enough independent values.
+
+    Args:
+        baseline, run: the two sides, neither constant.
+    """
+    joint = pair(baseline.level, run.level)
+    tests, level, steady = _level(baseline, run, joint, config)
+    coarse = _distinct(baseline, run)
+    spread = pair(baseline.spread, steady.spread)
+    if spread.effective < config.min_effective:
+        ratio = _ratio(spread.run.moments.mean, spread.baseline.moments.mean)
+        unresolved = ""
+        if abs(math.log(ratio)) >= math.log(config.scale_floor):
+            unresolved = (
+                f"its deviations change too slowly to be tested ({spread.effective:.1f} independent values, "
+                f"{config.min_effective:g} are needed), and their ratio of {ratio:.2f} is not within the floor"
+            )
+        return Detected(tuple(tests), level, None, coarse, unresolved)
+    more, scale, ordered = _scale(spread, steady, config)
+    shape = _shape(baseline, ordered, max(joint.tau, spread.tau), config)
+    return Detected((*tests, *more, shape), level, scale, coarse, "")
+
+
+def onset_of(change: Change, strength: Callable[[float], float]) -> tuple[int | None, float]:
+    """Decide from which value on a change persists.
+
+    Args:
+        change: the run's means, before and after its own change.
+        strength: signed size of a mean's difference from the baseline's, in floors (±1 is just worth mentioning).
+
+    Returns:
+        (index, mean): 0 with the whole run's mean when it differs from its start; the cut with the mean after it; None
+        with the mean before the cut when the run starts different and then returns.
+    """
+    if change.cut is None:
+        return 0, change.whole
+    head, tail = strength(change.head), strength(change.tail)
+    if abs(tail) >= 1.0:
+        from_start = head * tail > 0.0 and abs(head) >= max(1.0, 0.5 * abs(tail))
+        return (0, change.whole) if from_start else (change.cut, change.tail)
+    if abs(head) >= 1.0:
+        return None, change.head
+    return 0, change.whole

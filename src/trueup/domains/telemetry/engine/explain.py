@@ -1,0 +1,104 @@
+"""Sentences made from the numbers they speak of: the verb from the sign, the unit of the effect from the baseline."""
+
+import math
+
+_MINUS = "−"
+_DIGITS = (3, 4, 5, 6, 8, 10, 12, 15, 17)
+_PLAIN = (1e-3, 1e15)
+
+
+def _shown(value: float, digits: int) -> str:
+    if value == 0.0:
+        return "0"
+    size = abs(value)
+    if not _PLAIN[0] <= size < _PLAIN[1]:
+        text = f"{size:.{digits - 1}e}"
+    else:
+        decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+        text = f"{size:,.{decimals}f}"
+        if "." in text:
+            text = text.rstrip("0").rstrip(".")
+    return (_MINUS if value < 0 else "") + text
+
+
+def number(value: float) -> str:
+    """Write a number with three significant digits or all its integer digits.
+
+    >>> number(-1234567.8), number(0.0123456)
+    ('−1,234,568', '0.0123')
+    """
+    return _shown(value, _DIGITS[0])
+
+
+def two_numbers(first: float, second: float) -> tuple[str, str]:
+    """Write two different numbers with as many digits as it takes to see that they differ.
+
+    >>> two_numbers(1000.01, 1000.02)
+    ('1,000.01', '1,000.02')
+    """
+    for digits in _DIGITS:
+        texts = _shown(first, digits), _shown(second, digits)
+        if texts[0] != texts[1] or first == second:
+            return texts
+    return repr(first), repr(second)
+
+
+def percent(before: float, after: float) -> str:
+    """Write a relative change in brackets, with a space before it; empty where there is nothing to relate it to."""
+    if before == 0.0 or before == after:
+        return ""
+    change = 100.0 * (after / abs(before) - math.copysign(1.0, before))
+    if not math.isfinite(change) or abs(change) >= 1e6:  # noqa: PLR2004 - beyond this a percentage tells nobody anything
+        return ""
+    sign = "+" if change > 0 else _MINUS
+    decimals = 1 if abs(change) >= 0.05 else max(1, 1 - math.floor(math.log10(abs(change)))) if change else 1  # noqa: PLR2004
+    return f" ({sign}{abs(change):,.{decimals}f} %)"
+
+
+def place(onset: int | None, rows: int) -> str:
+    """Write from where on a change persists."""
+    if onset is None:
+        return "and came back before the end"
+    return "from the first row on" if onset == 0 else f"from row {onset:,} of {rows:,} on"
+
+
+def level(before: float, after: float, deviations: float, where: str) -> str:
+    """Explain a change of level.
+
+    >>> level(12.1, 13.9, 7.4, "from row 9,000 of 10,000 on")
+    'rose from 12.1 to 13.9 (+14.9 %), 7.4 baseline standard deviations, from row 9,000 of 10,000 on'
+    """
+    first, second = two_numbers(before, after)
+    verb = "rose" if after > before else "fell"
+    return f"{verb} from {first} to {second}{percent(before, after)}, {number(deviations)} baseline standard deviations, {where}"
+
+
+def scale(before: float, after: float, where: str) -> str:
+    """Explain a change of scale, by the mean deviations from the median.
+
+    >>> scale(0.5, 2.0, "from the first row on")
+    'scatters 4 times as widely: mean deviation from the median rose from 0.5 to 2, from the first row on'
+    """
+    first, second = two_numbers(before, after)
+    ratio = after / before if before else math.inf
+    if ratio >= 1.0:
+        how = f"{number(ratio)} times as widely" if math.isfinite(ratio) else "where it hardly did"
+        return f"scatters {how}: mean deviation from the median rose from {first} to {second}, {where}"
+    return f"scatters {number(100.0 * ratio)} % as widely: mean deviation from the median fell from {first} to {second}, {where}"
+
+
+def shape(distance: float) -> str:
+    """Explain a change of shape."""
+    return (
+        f"its values are distributed differently even with location and scale made equal: the two distribution functions "
+        f"are up to {number(100.0 * distance)} percentage points apart"
+    )
+
+
+def share(part: float) -> str:
+    """Write a share as a percentage; never 0 or 100 unless it is."""
+    if 0.0 < part < 0.0001:  # noqa: PLR2004 - below what one digit would show
+        return "less than 0.01 %"
+    if 0.9999 < part < 1.0:  # noqa: PLR2004
+        return "more than 99.99 %"
+    return f"{100.0 * part:.3g} %"

@@ -1,0 +1,165 @@
+"""One side of one metric: its values, and everything about them that the tests need, computed once."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueup.domains.telemetry.engine.table import ColumnData
+from trueup.kernel.stats import Moments, autocorrelation_time, block_means, quantile_sorted
+
+POINTS = 4096
+"""Block means that stand for a long series where its memory and its changes are looked for."""
+
+# squares and sums of values within 2^±400 stay finite and do not vanish
+_SAFE_EXPONENT = 400
+_GREATEST = float(np.finfo(np.float64).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A series with its moments, its block means (centred) and its autocorrelation time."""
+
+    moments: Moments
+    blocks: NDArray[np.float64]
+    tau: float
+
+    @property
+    def effective(self) -> float:
+        """Number of independent values that the series is worth."""
+        return self.moments.n / self.tau
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The values of one metric on one side, in the comparison's unit (a power of two times the file's).
+
+    Args:
+        values: float64[n], in row order, n ≥ 1.
+        ordered: float64[n], ascending.
+        level: the values as a series.
+        spread: their absolute deviations from the median as a series.
+        median: of the values.
+    """
+
+    values: NDArray[np.float64]
+    ordered: NDArray[np.float64]
+    level: Track
+    spread: Track
+    median: float
+
+    @property
+    def n(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
+    @property
+    def low(self) -> float:
+        """Least value."""
+        return float(self.ordered[0])
+
+    @property
+    def high(self) -> float:
+        """Greatest value."""
+        return float(self.ordered[-1])
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation, never 0: a deviation too small to be squared still is one."""
+        return max(self.level.moments.sd, 1e-150)
+
+
+def clean(column: ColumnData) -> ColumnData:
+    """Return the column with values that are not finite set aside, as a source should have done."""
+    values = column.values
+    # the sum is finite only if every value is, or if it overflowed: then the values are looked at one by one
+    if not len(values) or math.isfinite(float(np.min(values)) - float(np.max(values))):
+        return column
+    finite = np.isfinite(values)
+    aside = int(len(values) - np.count_nonzero(finite))
+    if not aside:
+        return column
+    rows = np.arange(len(values), dtype=np.int64) if column.rows is None else column.rows
+    reasons = dict(column.quarantined)
+    reasons["non_finite"] = reasons.get("non_finite", 0) + aside
+    return ColumnData(values[finite], column.total, rows[finite], column.missing, reasons)
+
+
+def common_exponent(*columns: NDArray[np.float64]) -> int:
+    """Return the power of two by which both sides are divided; 0 unless their squares would leave float64."""
+    peak = max(max(abs(float(values.min())), abs(float(values.max()))) for values in columns)
+    exponent = math.frexp(peak)[1]
+    return exponent if abs(exponent) > _SAFE_EXPONENT else 0
+
+
+def _series_moments(series: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean and unbiased variance of values whose mean is no greater than their deviation.
+
+    Sums of squares about such an origin cancel at most one bit, so one pass is as good as two.
+    """
+    n = len(series)
+    mean = float(np.mean(series))
+    square = float(np.einsum("i,i->", series, series))
+    return mean, max(0.0, square - n * mean * mean) / (n - 1) if n > 1 else 0.0
+
+
+def _track(series: NDArray[np.float64], origin: float) -> Track:
+    mean, variance = _series_moments(series)
+    blocks = block_means(series, POINTS) - mean
+    return Track(Moments(len(series), origin + mean, variance), blocks, autocorrelation_time(blocks, len(series), variance))
+
+
+def sample_of(values: NDArray[np.float64], *, exponent: int = 0) -> Sample:
+    """Compute everything about one side of a metric.
+
+    Args:
+        values: float64[n], finite, n ≥ 1, in row order; not changed.
+        exponent: from ``common_exponent``.
+    """
+    if exponent:
+        values = np.ldexp(values, -exponent)
+    ordered = np.sort(values)
+    median = quantile_sorted(ordered, 0.5)
+    work = values - median
+    level = _track(work, median)
+    np.abs(work, out=work)
+    # one array serves both series: at a million values each further one costs more than its arithmetic
+    return Sample(values, ordered, level, _track(work, 0.0), median)
+
+
+def finite(value: float) -> float:
+    """Return the value, held within what JSON and a report can show."""
+    return max(-_GREATEST, min(_GREATEST, value))
+
+
+def unscaled(value: float, exponent: int) -> float:
+    """Return a number of the comparison's unit in the file's unit."""
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.copysign(_GREATEST, value)
+
+
+def summary(sample: Sample | None, column: ColumnData, exponent: int) -> Mapping[str, Any]:
+    """Return the numbers about one side that a finding or a report shows, in the file's unit."""
+    counts: dict[str, Any] = {
+        "n": len(column.values),
+        "rows": column.total,
+        "missing": column.missing,
+        "quarantined": sum(column.quarantined.values()),
+    }
+    if sample is None:
+        return counts
+    numbers = {
+        "mean": sample.level.moments.mean,
+        "sd": sample.level.moments.sd,
+        "median": sample.median,
+        "low": sample.low,
+        "high": sample.high,
+        "mean_deviation": sample.spread.moments.mean,
+    }
+    shown = {name: unscaled(value, exponent) for name, value in numbers.items()}
+    return counts | shown | {"effective_n": sample.level.effective}

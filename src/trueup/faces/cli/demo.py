@@ -1,0 +1,197 @@
+"""``trueup demo``: the main job on this machine, from measuring to a proof that a flipped byte breaks."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trueup.kernel.doors import App, leave, pass_store
+from trueup.kernel.errors import TrueupError
+from trueup.kernel.words import ExitCode
+
+RATE = 10.0
+MEMORY_MIB = 512
+NAMED = ("tree_cpu_percent", "tree_rss_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the table.
+
+    Args:
+        what: was done.
+        expected: to come out.
+        found: came out.
+        ok: whether that is what was expected.
+    """
+
+    what: str
+    expected: str
+    found: str
+    ok: bool
+
+
+@click.command()
+@click.option("--rest", default=30.0, show_default=True, type=click.FloatRange(min=10), help="Seconds of sampling at rest.")
+@click.option("--load", default=20.0, show_default=True, type=click.FloatRange(min=5), help="Seconds of sampling under load.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the results; default: demo/ in the home."
+)
+@pass_store
+def demo(app: App, rest: float, load: float, out: Path | None) -> None:
+    """Measure this machine at rest and under load, catch the change, control that nothing else alarms, prove it."""
+    folder = out or app.key_folder.parent / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    runner = _Demo(app, folder)
+    steps = runner.run(rest, load)
+    document = {
+        "verdict": "PASS" if all(step.ok for step in steps) else "FAIL",
+        "findings": [{"step": s.what, "expected": s.expected, "found": s.found} for s in steps if not s.ok],
+        "steps": [{"what": s.what, "expected": s.expected, "found": s.found, "ok": s.ok} for s in steps],
+        "pack": str(runner.pack),
+        "report": str(folder / "report.html"),
+    }
+    app.emit(document, [*_table(steps), "", *runner.story, f"report: {document['report']}", f"pack: {runner.pack}"])
+    leave(ExitCode.OK if document["verdict"] == "PASS" else ExitCode.FAIL)
+
+
+def _table(steps: list[Step]) -> list[str]:
+    width = max(len(step.what) for step in steps)
+    return [
+        f"{'ok ' if s.ok else 'BAD'}  {s.what:<{width}}  {s.found}" + ("" if s.ok else f"   (expected {s.expected})")
+        for s in steps
+    ]
+
+
+class _Demo:
+    """The demo's steps, in order."""
+
+    def __init__(self, app: App, folder: Path) -> None:
+        self.app = app
+        self.folder = folder
+        self.pack = folder / "pack.zip"
+        self.story: list[str] = []
+
+    def run(self, rest: float, load: float) -> list[Step]:
+        resting, loaded = self.folder / "at-rest.parquet", self.folder / "under-load.parquet"
+        self.app.say(f"1/6 sampling this machine at rest for {rest:g} s")
+        self._sample(resting, rest)
+        self.app.say(f"2/6 sampling for {load:g} s while a child process burns one core and holds {MEMORY_MIB} MiB")
+        with _workload(load):
+            self._sample(loaded, load)
+        self.app.say("3/6 comparing")
+        main = self._compare(resting, loaded, "demo:this-machine")
+        self.app.say("4/6 controls: what did not change must not alarm, what did must")
+        steps = [self._main(main), *self._controls(resting)]
+        self.app.say("5/6 verifying the log")
+        steps.append(self._log())
+        self.app.say("6/6 packing, verifying, and flipping one byte")
+        return [*steps, *self._proof(main)]
+
+    def _sample(self, path: Path, seconds: float) -> None:
+        from trueup.domains.telemetry.actions import SampleHost  # noqa: PLC0415 - after the home is open
+
+        self.app.run(SampleHost, {"seconds": seconds, "rate": RATE, "pid": os.getpid(), "out": path})
+
+    def _compare(self, baseline: Path, run: Path, subject: str) -> Mapping[str, Any]:
+        from trueup.domains.telemetry.actions import Compare  # noqa: PLC0415
+
+        return self.app.run(Compare, {"baseline": baseline, "run": run, "subject": subject})
+
+    def _main(self, value: Mapping[str, Any]) -> Step:
+        found = {finding["metric"]: finding for finding in value["findings"]}
+        self.story = [f"{name}: {found[name]['explanation']}" for name in NAMED if name in found]
+        others = len(set(found) - set(NAMED))
+        named = " and ".join(name for name in NAMED if name in found) or "neither"
+        return Step(
+            "this machine, at rest → under load",
+            f"PASS_WITH_DRIFT naming {' and '.join(NAMED)}",
+            f"{value['verdict']}: {named} changed, and {others} machine metrics",
+            value["verdict"] == "PASS_WITH_DRIFT" and all(name in found for name in NAMED),
+        )
+
+    def _controls(self, resting: Path) -> list[Step]:
+        from trueup.domains.telemetry.sources.blocks import alternating_blocks  # noqa: PLC0415
+        from trueup.domains.telemetry.sources.recorded import recorded  # noqa: PLC0415
+
+        even, odd = alternating_blocks(resting, self.folder, rows=int(RATE))
+        clean, drifted = recorded("clean"), recorded("drifted")
+        return [
+            self._control("control 1: at rest, alternating seconds", self._compare(even, odd, "demo:control-1"), "PASS"),
+            self._control("control 2: recorded clean pair", self._compare(*clean, "demo:control-2"), "PASS"),
+            self._control("control 3: recorded drifted pair", self._compare(*drifted, "demo:control-3"), "PASS_WITH_DRIFT"),
+        ]
+
+    @staticmethod
+    def _control(what: str, value: Mapping[str, Any], expected: str) -> Step:
+        names = ", ".join(sorted({finding["metric"] for finding in value["findings"]}))
+        return Step(what, expected, value["verdict"] + (f": {names}" if names else ""), value["verdict"] == expected)
+
+    def _log(self) -> Step:
+        from trueup.kernel.evidence import queries  # noqa: PLC0415
+
+        report = queries.verify(self.app.session, [])
+        return Step(
+            "the log verifies",
+            "PASS",
+            f"{report.verdict}: {report.size} entries, root {report.root[:16]}…",
+            report.verdict == "PASS",
+        )
+
+    def _proof(self, main: Mapping[str, Any]) -> list[Step]:
+        from trueup.domains.telemetry.cli import deliver  # noqa: PLC0415
+        from trueup.kernel.evidence.engine.verifier import verify_pack  # noqa: PLC0415
+
+        deliver(self.app, main, self.folder)
+        trusted = self.app.session.context().ports.keys.trusted_fingerprints()
+        sound = verify_pack(self.pack, trusted)
+        flipped = self.folder / "flipped.zip"
+        member = flip_one_byte(self.pack, flipped)
+        broken = verify_pack(flipped, trusted)
+        flipped.unlink()
+        return [
+            Step(
+                "the pack verifies",
+                "PASS",
+                f"{sound.verdict}: {sound.facts} facts, {sound.artifacts} files, signed",
+                sound.verdict == "PASS",
+            ),
+            Step(
+                "one flipped byte is caught",
+                f"FAIL at {member}",
+                f"{broken.verdict} at {broken.member}",
+                broken.verdict == "FAIL" and broken.member == member,
+            ),
+        ]
+
+
+def flip_one_byte(pack: Path, target: Path) -> str:
+    """Copy a pack with one bit of its largest member turned over; return that member's name."""
+    from trueup.kernel.evidence.engine.container import read_members  # noqa: PLC0415
+
+    with pack.open("rb") as file:
+        member = max(read_members(file), key=lambda m: m.size)
+    data = bytearray(pack.read_bytes())
+    data[member.start + member.size // 2] ^= 0x01
+    target.write_bytes(data)
+    return member.name
+
+
+@contextmanager
+def _workload(seconds: float) -> Iterator[None]:
+    """Run the burning, holding child process while the block samples."""
+    command = [sys.executable, "-m", "trueup.domains.telemetry.sources.workload", "--seconds", str(seconds + 60)]
+    child = subprocess.Popen([*command, "--memory-mib", str(MEMORY_MIB), "--cpu", "1"], stdout=subprocess.PIPE)  # noqa: S603 - our own module
+    try:
+        if child.stdout is None or child.stdout.readline() != b"ready\n":
+            raise TrueupError("the demo's load could not be started", remedy=f"see that {MEMORY_MIB} MiB of memory are free")
+        yield
+    finally:
+        child.terminate()
+        child.wait()
