@@ -89,7 +89,15 @@ def session(home: Path) -> Iterator[Any]:
     """An open home in this process."""
     from trueup.config.home import Home
     from trueup.config.session import HomeSession
+    from trueup.config.store import configure
 
+    configure(home / "trueup.sqlite3")
+    from tests.support.actions import ACTIONS, PREDICATES
+    from trueup.kernel.actions.registry import register
+    from trueup.kernel.evidence import predicates
+
+    register(ACTIONS)
+    predicates.register(PREDICATES)
     opened = HomeSession(Home(home))
     yield opened
     opened.close()

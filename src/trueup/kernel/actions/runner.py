@@ -17,7 +17,7 @@ from django.db import DatabaseError, transaction
 from pydantic import ValidationError
 
 from trueup.kernel.actions import attempts
-from trueup.kernel.actions.base import AnyAction, Context, Input, Outcome, Resource, Risk
+from trueup.kernel.actions.base import AnyAction, Context, Input, Outcome, Principal, Resource, Risk
 from trueup.kernel.actions.errors import Held, PolicyRefused
 from trueup.kernel.actions.models import Attempt
 from trueup.kernel.actions.redaction import has_secrets, redacted, revealed
@@ -86,6 +86,11 @@ def release(ctx: Context, attempt: UUID) -> Result:
     if not ctx.ports.approvals.approved(row.id, row.input_digest):
         raise Held(f"attempt {attempt} waits for approval", details={"attempt": str(attempt)})
     return _Run(use, ctx, _parsed(use, json.loads(row.input)), held=row).go()
+
+
+def needs_approval(action: type[AnyAction], principal: Principal) -> bool:
+    """Tell whether an action by this principal waits for other people: R3 always, R2 when an agent asks."""
+    return action.risk is Risk.R3 or (principal.is_agent and action.risk is Risk.R2)
 
 
 def _who(ctx: Context) -> policy.Principal:
@@ -208,12 +213,9 @@ class _Run:
                 self._begin(attempts.RUNNING)
             _record_refusal(self.ctx, self._row, decision)
         self.use.check(self.ctx, self.input, loaded)
-        if self._needs_approval() and not self.released:
+        if needs_approval(type(self.use), self.ctx.principal) and not self.released:
             self._hold()
         return loaded
-
-    def _needs_approval(self) -> bool:
-        return self.use.risk is Risk.R3 or (self.ctx.principal.is_agent and self.use.risk is Risk.R2)
 
     def _hold(self) -> None:
         if has_secrets(self.input):

@@ -5,14 +5,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trueup.kernel.errors import ConfigurationError, UnreadableInput
-from trueup.kernel.policy.engine.cases import TestReport, read_cases, run_cases
-from trueup.kernel.policy.engine.document import parse_yaml
 from trueup.kernel.policy.engine.model import ROLES, ActionSpec, Policy
 from trueup.kernel.policy.engine.source import Problem
 from trueup.kernel.policy.engine.store import PolicyStore, build
+
+if TYPE_CHECKING:
+    from trueup.kernel.policy.engine.cases import TestReport
 
 KERNEL_POLICIES = Path(__file__).parent / "policies"
 """The folder of the policies that come with the product."""
@@ -80,12 +81,15 @@ def check(dirs: Sequence[Path], actions: Collection[ActionSpec], *, roles: Colle
     return CheckReport((), store.digest, store.files, tuple(store.policies.values()), store.roles, len(store.actions))
 
 
-def run_tests(store: PolicyStore, test_file: Path) -> TestReport:
+def run_tests(store: PolicyStore, test_file: Path) -> "TestReport":
     """Run the cases of a YAML file (form: ``cases.schema.json``) against policies.
 
     Raises:
         UnreadableInput: the file is missing or malformed; names file, line and field.
     """
+    from trueup.kernel.policy.engine.cases import read_cases, run_cases  # YAML: the start of the product needs none
+    from trueup.kernel.policy.engine.document import parse_yaml
+
     try:
         text = test_file.read_text(encoding="utf-8")
     except OSError as error:

@@ -12,6 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+_Z = 1.0
+_COARSENING = 2
+_LEAST_BLOCKS = 12
+
+
 def block_means(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Return the means of ``count`` consecutive blocks of nearly equal length; the values themselves if fewer.
 
@@ -51,19 +56,33 @@ def _autoregressive_time(first_lag: float, n: int) -> float:
     """Return (1 + phi) / (1 - phi) with phi corrected for its small-sample bias and raised by one standard error."""
     phi = first_lag + (1.0 + 3.0 * first_lag) / n
     phi = min(phi, 1.0)
-    phi += math.sqrt(max(0.0, 1.0 - phi * phi) / n)
+    phi += _Z * math.sqrt(max(0.0, 1.0 - phi * phi) / n)
     return math.inf if phi >= 1.0 else max(1.0, (1.0 + phi) / (1.0 - phi))
+
+
+def _one_scale(series: NDArray[np.float64]) -> tuple[float, float]:
+    """Return (variance, tau) of a series as it stands, seen at its own resolution."""
+    n = len(series)
+    centred = series - float(np.mean(series))
+    peak = float(np.max(np.abs(centred)))
+    if peak == 0.0:
+        return 0.0, float(n)
+    centred /= peak
+    correlations = _autocorrelations(centred)
+    tau = max(_geyer_time(correlations), _autoregressive_time(float(correlations[1]), n), 1.0)
+    return float(np.mean(centred * centred)) * peak * peak, min(tau, float(n))
 
 
 def series_autocorrelation_time(series: NDArray[np.float64]) -> float:
     """Estimate the integrated autocorrelation time of a whole series, 1…n, on the safe side.
 
+    At each of several resolutions (the series, its means of 2, 4, 8, … values, while ``_LEAST_BLOCKS`` are left) the
+    greater is taken of Geyer's initial monotone sequence estimate and that of a first-order autoregression whose
+    coefficient is bias-corrected and raised by one standard error; the greatest of all resolutions is the answer. The
+    coarse ones see what the fine one does not: a slow wander under white noise has a small correlation of neighbours.
+
     Args:
         series: float64[n]; a constant series (or n < 4) answers n: it is worth one value.
-
-    Returns:
-        The greater of Geyer's initial monotone sequence estimate and that of a first-order autoregression whose
-        coefficient is bias-corrected and raised by one standard error.
 
     References:
         Geyer (1992), "Practical Markov chain Monte Carlo", section 3.3; Kendall (1954), "Note on bias in the
@@ -72,14 +91,15 @@ def series_autocorrelation_time(series: NDArray[np.float64]) -> float:
     n = len(series)
     if n < 4:  # noqa: PLR2004 - two pairs of lags are the least that a sequence can be summed from
         return float(max(n, 1))
-    centred = series - float(np.mean(series))
-    peak = float(np.max(np.abs(centred)))
-    if peak == 0.0:
+    variance, tau = _one_scale(series)
+    if variance <= 0.0:
         return float(n)
-    centred = centred / peak
-    correlations = _autocorrelations(centred)
-    estimate = max(_geyer_time(correlations), _autoregressive_time(float(correlations[1]), n), 1.0)
-    return min(estimate, float(n))
+    count = n // _COARSENING
+    while count >= _LEAST_BLOCKS:
+        coarse_variance, coarse_tau = _one_scale(block_means(series, count))
+        tau = max(tau, n / count * coarse_variance / variance * coarse_tau)
+        count //= _COARSENING
+    return min(tau, float(n))
 
 
 def autocorrelation_time(blocks: NDArray[np.float64], n: int, variance: float) -> float:

@@ -171,12 +171,15 @@ def _level(baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig) -
     whole, within = joint.whole(), joint.within()
     first, second = joint.baseline.moments.mean, joint.run.moments.mean
     change, steady = Change(first, second, second, second, None), run
+    parts = (second, second)
     if within.p_value < config.alpha:
         cut = _strongest_cut(run, joint)
-        head, tail = float(np.mean(run.values[:cut])), float(np.mean(run.values[cut:]))
-        change = Change(first, second, head, tail, cut)
-        steady = sample_of(without_levels(run.values, _split(run, joint, config.alpha)))
-    effects = [abs(second - first) / baseline.sd, max(abs(change.head - first), abs(change.tail - first)) / baseline.sd]
+        parts = float(np.mean(run.values[:cut])), float(np.mean(run.values[cut:]))
+        # a step below the floor is left in: to take it out would disturb the spread more than it does
+        if max(abs(part - first) for part in parts) >= config.level_floor * baseline.sd:
+            change = Change(first, second, *parts, cut)
+            steady = sample_of(without_levels(run.values, _split(run, joint, config.alpha)))
+    effects = [abs(second - first) / baseline.sd, max(abs(part - first) for part in parts) / baseline.sd]
     tests = [
         RawTest(name, Kind.LEVEL, result.statistic, result.p_value, effect, config.level_floor, effect / config.level_floor)
         for name, result, effect in zip(("welch", "cusum"), (whole, within), effects, strict=True)

@@ -64,8 +64,11 @@ def level_bounds(track: Track, deviation: float, *, alpha: float) -> list[int]:
 
 
 def without_levels(values: NDArray[np.float64], bounds: Sequence[int]) -> NDArray[np.float64]:
-    """Return the values less the mean of their stretch."""
+    """Return the values less the median of their stretch.
+
+    The median, because it leaves values of a lattice on the lattice, and a metric that mostly rests at rest.
+    """
     residual = values.copy()
     for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-        residual[start:stop] -= float(np.mean(values[start:stop]))
+        residual[start:stop] -= float(np.median(values[start:stop]))
     return residual

@@ -94,7 +94,7 @@ def short(value: float) -> str:
     ['930M', '12.5', '−1.5k', '0', '1e-7', '5e15']
     """
     size = abs(value)
-    if value and not 1e-3 <= size < 1e15:  # noqa: PLR2004 - beyond these a suffix says less than an exponent
+    if value and not 1e-3 <= size < 1e15:
         mantissa, exponent = f"{value:.2e}".split("e")
         written = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     else:

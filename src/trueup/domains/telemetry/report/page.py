@@ -27,7 +27,8 @@ def render_html(comparison: Comparison, *, title: str, baseline_name: str, run_n
     Args:
         comparison: what the engine answered; every number and picture on the page is from it.
         title: of the page.
-        baseline_name: what to call the baseline; ``run_name`` the run.
+        baseline_name: what to call the baseline.
+        run_name: what to call the run.
         meta: further facts. Those whose name begins with ``baseline_`` or ``run_`` (``baseline_sha256``) stand with that
             side, the others under "Record".
     """

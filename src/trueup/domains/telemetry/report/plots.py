@@ -37,7 +37,7 @@ class Scale:
             return (self.low, self.high)
         step = next((power * one for one in (1, 2, 5, 10) if power * one >= rough), power * 10)
         first, last = np.ceil(self.low / step), np.floor(self.high / step)
-        if not np.isfinite(first) or last - first > 10:  # noqa: PLR2004 - an axis has no room for more
+        if not np.isfinite(first) or last - first > 10:
             return (self.low, self.high)
         ticks = tuple(float(one * step) for one in np.arange(first, last + 1))
         labels = [short(tick) for tick in ticks]
@@ -163,7 +163,7 @@ def histogram_plot(
         shapes.append(tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=_y(mark / top), y2=_y(mark / top), class_="grid"))
         shapes.append(
             tag("text", f"{mark:.0%}" if mark >= 0.01 else f"{mark:.1%}", x=_LEFT - 6, y=_y(mark / top) + 4, class_="label end")
-        )  # noqa: PLR2004 - below one per cent a digit more
+        )
     for share, kind in zip(shares, ("baseline", "run"), strict=True):
         path = f"M{number(_x(0))} {number(_y(0))}"
         for bin_, value in enumerate(share):

@@ -52,7 +52,8 @@ def read_csv(connection: duckdb.DuckDBPyConnection, path: Path, *, named: str, s
 
     Args:
         connection: an open session.
-        path: the file; ``named`` is what errors call it.
+        path: the file.
+        named: what errors call it.
         scratch: the session's own folder.
         tabs: the file's name says that tabs separate its columns.
 
@@ -96,7 +97,7 @@ def _spooled(
     connection: duckdb.DuckDBPyConnection, path: Path, spool: Path, layout: Layout, numeric: tuple[bool, ...]
 ) -> int | None:
     """Copy the file into the spool; return its rows, or None where the reader gave up."""
-    import duckdb  # noqa: PLC0415 - loaded only by commands that need it
+    import duckdb
 
     types = ", ".join(f"'c{index}': '{'DOUBLE' if is_double else 'VARCHAR'}'" for index, is_double in enumerate(numeric))
     cells = ", ".join(

@@ -35,8 +35,10 @@ class _Column:
 
 
 class JsonLines:
-    """The ``Table`` over a JSON-lines file. Objects are flattened one level deep (``cpu.user``); what is nested deeper,
-    and lists, are excluded. Numbers written as strings are numbers.
+    """The ``Table`` over a JSON-lines file.
+
+    Objects are flattened one level deep (``cpu.user``); what is nested deeper, and lists, are excluded. Numbers written
+    as strings are numbers.
     """
 
     def __init__(self, spool: IO[bytes], columns: Mapping[str, _Column], rows: int) -> None:
@@ -95,7 +97,8 @@ def read_json_lines(path: Path, *, named: str, scratch: Path) -> Iterator[JsonLi
     """Spool a JSON-lines file column by column and open the spool.
 
     Args:
-        path: the file; ``named`` is what errors call it.
+        path: the file.
+        named: what errors call it.
         scratch: a folder of the caller's own.
 
     Raises:
@@ -173,10 +176,7 @@ def _store(spool: IO[bytes], columns: dict[str, _Column], batch: list[dict[str, 
     flat: dict[str, list[Any]] = {}
     for name in names:
         cells = [record.get(name) for record in batch]
-        if dict in set(map(type, cells)):
-            parts = _flattened(name, cells)
-        else:
-            parts = {name: cells}
+        parts = _flattened(name, cells) if dict in set(map(type, cells)) else {name: cells}
         for part, values in parts.items():
             if part in flat:
                 raise UnreadableInput(

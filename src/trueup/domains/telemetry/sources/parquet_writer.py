@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from trueup.domains.telemetry.sources.host import HostSample
+from trueup.domains.telemetry.sources.sample import HostSample
 from trueup.domains.telemetry.sources.session import connect, identifier, literal
 from trueup.kernel.errors import NotFound, StorageFull, UsageError
 
@@ -40,7 +40,7 @@ def write_parquet(sample: HostSample, path: Path) -> None:
 
 
 def _copy(sample: HostSample, part: Path, scratch: Path) -> None:
-    import duckdb  # noqa: PLC0415 - loaded only by commands that need it
+    import duckdb
 
     names = {f"c{index}": name for index, name in enumerate(sample.columns)}
     frame = {"time_ms": sample.time_ms, **{short: sample.columns[name] for short, name in names.items()}}

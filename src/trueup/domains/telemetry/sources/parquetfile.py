@@ -12,7 +12,22 @@ from trueup.kernel.errors import UnreadableInput
 if TYPE_CHECKING:
     import duckdb
 
-_NUMBERS = frozenset("TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT FLOAT DOUBLE".split())
+_NUMBERS = frozenset(
+    [
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "HUGEINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "UHUGEINT",
+        "FLOAT",
+        "DOUBLE",
+    ]
+)
 _REMEDY = "write the file again; a Parquet file is complete only once its writer was closed"
 
 
@@ -24,11 +39,11 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, *, named: st
     Raises:
         UnreadableInput: not a whole Parquet file, or two columns of one name.
     """
-    import duckdb  # noqa: PLC0415 - loaded only by commands that need it
+    import duckdb
 
     source = f"read_parquet({exact_path(path)}, hive_partitioning=false)"
     try:
-        described = connection.execute(f"describe select * from {source}").fetchall()
+        described = connection.execute(f"describe select * from {source}").fetchall()  # noqa: S608 - quoted
         names = _names(connection, path) or [row[0] for row in described]
         counted = connection.execute(f"select count(*) from {source}").fetchone()  # noqa: S608 - quoted
     except duckdb.Error as error:

@@ -116,7 +116,7 @@ class Relation:
         return ColumnData(values, total=self.rows, rows=rows, missing=found.missing, quarantined=quarantined)
 
     def _fetch(self, cells: str, rest: str = "") -> Mapping[str, Any]:
-        return self.connection.execute(f"select {cells} from {self.source} {rest}").fetchnumpy()  # type: ignore[no-any-return]  # noqa: S608 - cells and source are built from quoted parts
+        return self.connection.execute(f"select {cells} from {self.source} {rest}").fetchnumpy()  # noqa: S608 - cells and source are built from quoted parts
 
     def _classified(self) -> Iterator[tuple[str, Role]]:
         for start in range(0, len(self.fields), _BATCH):

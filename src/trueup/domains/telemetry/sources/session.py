@@ -41,7 +41,7 @@ def connect(scratch: Path, *, reads: Path | None = None, memory_mib: int = MEMOR
         reads: the one file beside it that may be read.
         memory_mib: what DuckDB itself may hold.
     """
-    import duckdb  # noqa: PLC0415 - 60 MiB and 0.1 s that most commands need not pay
+    import duckdb
 
     folder, files = scratch.absolute(), [] if reads is None else [literal(str(reads.absolute())), exact_path(reads)]
     connection = duckdb.connect(

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from trueup.domains.telemetry.engine.table import Table
 from trueup.domains.telemetry.sources.csvfile import empty, read_csv
@@ -37,7 +37,7 @@ _COPY_BYTES = 1 << 18
 
 @contextmanager
 def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
-    """Open a table for comparison, for the time of a ``with`` block.
+    r"""Open a table for comparison, for the time of a ``with`` block.
 
     Read are CSV and TSV (comma, semicolon, tab or bar; RFC 4180 quoting), Parquet, and JSON lines, told apart by content
     first and by extension second; all but Parquet also gzipped. Memory stays flat: what is not Parquet already is
@@ -45,7 +45,7 @@ def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
 
     A file that is empty, or holds a header alone, is a table of no rows. Numbers are written without regard to any country
     (``1.5``, ``2e-3``); a column is numeric when at least half of its filled cells are. Other cells in it are counted
-    as ``text``, ``NaN`` and infinities as ``non_finite``; empty cells and ``NULL``, ``null``, ``NA``, ``\\N`` are missing.
+    as ``text``, ``NaN`` and infinities as ``non_finite``; empty cells and ``NULL``, ``null``, ``NA``, ``\N`` are missing.
     Columns of ``true`` and ``false`` are compared as 1 and 0. Clocks and row counters are excluded (``engine.timecolumn``).
 
     Args:
@@ -91,7 +91,7 @@ type OpenTable = Relation | JsonLines
 @contextmanager
 def _faults(named: str, memory: int) -> Iterator[None]:
     """Say in the reader's words what DuckDB found wrong, also where it finds it only when a column is read."""
-    import duckdb  # noqa: PLC0415 - loaded only by commands that need it
+    import duckdb
 
     try:
         yield
@@ -148,7 +148,11 @@ def _unzipped(path: Path, scratch: Path, *, named: str) -> tuple[Path, str]:
     return target, name
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+class _Readable(Protocol):
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+def _copy(source: _Readable, target: IO[bytes]) -> None:
     shutil.copyfileobj(source, target, _COPY_BYTES)
 
 
@@ -171,4 +175,4 @@ def _kind(head: bytes, suffix: str, named: str) -> str:
 def _memory(head: bytes) -> int:
     """Return what DuckDB may hold, in MiB: more only for tables of hundreds of columns."""
     columns = 1 + max(head.count(mark) for mark in (b",", b";", b"\t", b"|"))
-    return 64 if columns < 256 else 512  # noqa: PLR2004 - a first line of 4 KiB holds that many only in a wide table
+    return 64 if columns < 256 else 512

@@ -8,6 +8,7 @@ from typing import Any
 from trueup.kernel.errors import UnreadableInput
 from trueup.kernel.policy.engine.decide import decide
 from trueup.kernel.policy.engine.document import Document, check_schema
+from trueup.kernel.policy.engine.matrix import with_examples
 from trueup.kernel.policy.engine.model import Decision, Principal, PrincipalKind, Request, Resource, Risk
 from trueup.kernel.policy.engine.store import PolicyStore
 
@@ -104,8 +105,9 @@ def _case(document: Document, i: int, body: Mapping[str, Any], tenant: str) -> C
 
 
 def run_cases(store: PolicyStore, file: str, cases: tuple[Case, ...]) -> TestReport:
-    """Decide every case and compare."""
-    return TestReport(file, store.digest, tuple(_run(store, case) for case in cases))
+    """Decide every case and compare; ``tag.read`` and its like name any action that carries that tag alone."""
+    known = with_examples(store)
+    return TestReport(file, store.digest, tuple(_run(known, case) for case in cases))
 
 
 def _run(store: PolicyStore, case: Case) -> CaseResult:

@@ -13,13 +13,14 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, relevance
 
 from trueup.kernel.errors import UnreadableInput, UsageError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 Path = tuple[str | int, ...]
 
@@ -33,9 +34,8 @@ _MAX_INTEGER = 2**63
 class _Plain(yaml.SafeLoader):
     """The safe loader with JSON's scalars only: ``no`` is a word, ``1:30`` and ``2026-01-01`` are text."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
-
+_Plain.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|false", "tf"),
     ("null", r"null|~|", "n~"),
@@ -93,7 +93,7 @@ def parse_yaml(text: str, name: str) -> Document:
         try:
             root = loader.get_single_node()
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
@@ -110,7 +110,7 @@ def parse_yaml(text: str, name: str) -> Document:
 def _bounds(text: str, name: str) -> None:
     depth = nodes = documents = 0
     for event in yaml.parse(text, Loader=_Plain):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         documents += isinstance(event, yaml.DocumentStartEvent)
         if documents > 1:
             raise UnreadableInput(f"{name}:{line}: a second document begins", remedy="keep one document in a file")
@@ -213,6 +213,9 @@ def check_schema(document: Document, schema: Mapping[str, Any]) -> None:
     Raises:
         UnreadableInput: the first problem in the document's order, with file, line and field.
     """
+    from jsonschema import Draft202012Validator  # a tenth of a second, paid by those who read a document
+    from jsonschema.exceptions import relevance
+
     problems = list(Draft202012Validator(schema).iter_errors(document.value))
     if not problems:
         return
@@ -222,7 +225,7 @@ def check_schema(document: Document, schema: Mapping[str, Any]) -> None:
     document.refuse(path, message, remedy="see the reference for the fields of this file", error=UnreadableInput)
 
 
-def _leaves(problems: list[ValidationError]) -> Iterator[ValidationError]:
+def _leaves(problems: "list[ValidationError]") -> "Iterator[ValidationError]":
     for problem in problems:
         if problem.validator == "anyOf" or not problem.context:
             yield problem
@@ -230,7 +233,7 @@ def _leaves(problems: list[ValidationError]) -> Iterator[ValidationError]:
             yield from _leaves(list(problem.context))
 
 
-def _in_words(error: ValidationError, path: Path) -> tuple[Path, str]:
+def _in_words(error: "ValidationError", path: Path) -> tuple[Path, str]:
     if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
         allowed = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
         extra = next(key for key in error.instance if key not in allowed)
@@ -240,9 +243,9 @@ def _in_words(error: ValidationError, path: Path) -> tuple[Path, str]:
     if error.validator == "required" and isinstance(error.validator_value, list) and isinstance(error.instance, Mapping):
         missing = [key for key in error.validator_value if key not in error.instance]
         return path, f"missing: {', '.join(missing)}"
-    return path, error.message if len(error.message) <= 200 else f"{error.message[:200]}…"  # noqa: PLR2004 - a line of text
+    return path, error.message if len(error.message) <= 200 else f"{error.message[:200]}…"
 
 
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 - a line of text
+    return text if len(text) <= 80 else f"{text[:79]}…"

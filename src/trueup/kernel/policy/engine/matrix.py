@@ -1,7 +1,7 @@
 """Which role may do what, asked of the policies themselves."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from trueup.kernel.policy.engine.model import (
     Resource,
     Risk,
 )
-from trueup.kernel.policy.engine.store import PolicyStore
+from trueup.kernel.policy.engine.store import PolicyStore, action_entity
 
 _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,6 +48,7 @@ def roles_matrix(store: PolicyStore, actions: Collection[ActionSpec]) -> RolesMa
     something that somebody else made.
 
     Args:
+        store: the policies.
         actions: rows, sorted by name; one that the store does not know is ``no`` throughout.
     """
     names = sorted(spec.name for spec in actions)
@@ -74,6 +75,17 @@ def example_of_each_tag() -> tuple[ActionSpec, ...]:
         )
         for tag in TAGS
     )
+
+
+def with_examples(store: PolicyStore) -> PolicyStore:
+    """Return a store that also knows one example action for each tag.
+
+    What is asked of ``tag.read`` is answered for every action that carries the tag ``read`` alone, those that are
+    registered later included; policies on single actions aside.
+    """
+    examples = {spec.name: spec for spec in example_of_each_tag()}
+    entities = {name: action_entity(spec) for name, spec in examples.items()}
+    return replace(store, actions={**examples, **store.actions}, entities={**entities, **store.entities})
 
 
 def render_matrix(matrix: RolesMatrix) -> str:

@@ -33,9 +33,13 @@ class Problem:
     message: str
     remedy: str
 
+    @property
+    def place(self) -> str:
+        """``file:line``, or the file alone where no line is known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.message}"
+        return f"{self.place}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def build(
         files=tuple(sorted({**schemas, **sources})),
         full=cedarpy.PolicySet.from_json_str(as_json(policies)),
         scope=cedarpy.PolicySet.from_json_str(without_particulars(policies)),
-        entities={name: _action_entity(spec) for name, spec in specs.items()},
+        entities={name: action_entity(spec) for name, spec in specs.items()},
     )
     return store, []
 
@@ -111,7 +111,8 @@ def _decoded(files: Mapping[str, bytes]) -> tuple[dict[str, str], list[Problem]]
     return texts, problems
 
 
-def _action_entity(spec: ActionSpec) -> cedarpy.Entities:
+def action_entity(spec: ActionSpec) -> cedarpy.Entities:
+    """Return an action with its groups, as the engine holds it."""
     parents = [{"type": "Action", "id": group} for group in groups(spec)]
     uid = {"type": "Action", "id": spec.name}
     return cedarpy.Entities.from_json_str(json.dumps([{"uid": uid, "attrs": {}, "parents": parents}]))

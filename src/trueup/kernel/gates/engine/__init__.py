@@ -1,0 +1,1 @@
+"""The mathematics of gates: pure functions over gates and facts."""
