@@ -9,132 +9,32 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-_TIME = frozenset(["time", "timestamp", "timestamps", "ts", "datetime", "date", "epoch", "stamp", "elapsed", "clock"])
-_AROUND_TIME = frozenset(
-    [
-        "unix",
-        "posix",
-        "utc",
-        "gmt",
-        "local",
-        "event",
-        "sample",
-        "sampled",
-        "sampling",
-        "record",
-        "recorded",
-        "log",
-        "logged",
-        "wall",
-        "gps",
-        "at",
-        "in",
-        "start",
-        "begin",
-        "relative",
-        "rel",
-        "since",
-        "now",
-        "s",
-        "sec",
-        "secs",
-        "second",
-        "seconds",
-        "ms",
-        "msec",
-        "millis",
-        "milli",
-        "milliseconds",
-        "us",
-        "usec",
-        "micros",
-        "microseconds",
-        "ns",
-        "nsec",
-        "nanos",
-        "nanoseconds",
-        "min",
-        "minutes",
-        "h",
-        "hours",
-        "d",
-        "days",
-        "iso",
-        "tai",
-        "measurement",
-        "measured",
-        "ingest",
-        "received",
-    ]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TIME = _words("time timestamp timestamps ts datetime date epoch stamp elapsed clock")
+_AROUND_TIME = _words(
+    """
+    unix posix utc gmt tai iso local event sample sampled sampling record recorded log logged wall gps at in start begin
+    relative rel since now measurement measured ingest received
+    s sec secs second seconds ms msec millis milli milliseconds us usec micros microseconds ns nsec nanos nanoseconds
+    min minutes h hours d days
+    """
 )
-_COUNTER = frozenset(
-    [
-        "index",
-        "idx",
-        "row",
-        "rows",
-        "rownum",
-        "rowid",
-        "rowno",
-        "rownumber",
-        "seq",
-        "seqno",
-        "sequence",
-        "sequencenumber",
-        "no",
-        "nr",
-        "num",
-        "id",
-        "i",
-        "n",
-        "line",
-        "lineno",
-        "sample",
-        "unnamed",
-        "column",
-        "tick",
-        "step",
-    ]
+_COUNTER = _words(
+    """
+    index idx row rows rowindex rownum rowid rowno rownumber seq seqno sequence sequencenumber no nr num id i n
+    line lineno sample unnamed column tick step
+    """
 )
-_QUANTITY = frozenset(
-    [
-        "byte",
-        "bytes",
-        "kb",
-        "mb",
-        "gb",
-        "kib",
-        "mib",
-        "gib",
-        "mem",
-        "memory",
-        "rss",
-        "vms",
-        "heap",
-        "size",
-        "used",
-        "free",
-        "available",
-        "total",
-        "count",
-        "counter",
-        "bits",
-        "packets",
-        "errors",
-        "requests",
-        "bandwidth",
-        "rate",
-        "load",
-        "hz",
-        "frequency",
-        "freq",
-        "usage",
-        "disk",
-        "cache",
-        "swap",
-        "volume",
-        "energy",
-    ]
+_QUANTITY = _words(
+    """
+    byte bytes kb mb gb kib mib gib mem memory rss vms heap size used free available total count counter bits packets
+    errors requests bandwidth rate load hz frequency freq usage disk cache swap volume energy
+    """
 )
 _FIRST_YEAR, _LAST_YEAR = 946_684_800.0, 4_102_444_800.0  # 2000-01-01 and 2100-01-01, in epoch seconds
 _UNITS = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
@@ -168,7 +68,7 @@ def has_counter_name(name: str) -> bool:
     [True, True, True, True, False, True]
     """
     joined = re.sub(r"\d", "", "".join(_tokens(name)))
-    return joined in _COUNTER or joined == "rowindex" or not joined
+    return joined in _COUNTER or not joined
 
 
 def _has_quantity_name(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -29,8 +30,8 @@ def render_html(comparison: Comparison, *, title: str, baseline_name: str, run_n
         title: of the page.
         baseline_name: what to call the baseline.
         run_name: what to call the run.
-        meta: further facts. Those whose name begins with ``baseline_`` or ``run_`` (``baseline_sha256``) stand with that
-            side, the others under "Record".
+        meta: further facts. Those whose name begins with ``baseline`` or ``run`` (``baseline_sha256``, ``Run SHA-256``)
+            stand with that side, the others under "Record".
     """
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -145,7 +146,7 @@ def _compared(comparison: Comparison, names: tuple[str, str], meta: Mapping[str,
             _facts(
                 [
                     ("rows", figure(rows)),
-                    *((_label(one[len(key) + 1 :]), value) for one, value in meta.items() if one.startswith(f"{key}_")),
+                    *((_label(fact), value) for side, fact, value in map(_sided, meta.items()) if side == key),
                 ]
             ),
             class_="card",
@@ -164,8 +165,14 @@ def _label(name: str) -> str:
     return {"sha256": "SHA-256"}.get(words, words)
 
 
+def _sided(item: tuple[str, str]) -> tuple[str, str, str]:
+    """Split a fact's name into the side it speaks of, or none, and the rest of the name."""
+    found = re.fullmatch(r"(baseline|run)[ _](.+)", item[0], re.IGNORECASE | re.DOTALL)
+    return (found[1].lower(), found[2], item[1]) if found else ("", item[0], item[1])
+
+
 def _rest(meta: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in meta.items() if not name.startswith(("baseline_", "run_"))}
+    return {fact: value for side, fact, value in map(_sided, meta.items()) if not side}
 
 
 def _q(value: float | None) -> str:
