@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-_Z = 1.0
-_COARSENING = 2
 _LEAST_BLOCKS = 12
 
 
@@ -52,34 +50,31 @@ def _geyer_time(correlations: NDArray[np.float64]) -> float:
     return float(2.0 * np.minimum.accumulate(kept).sum() - 1.0) if len(kept) else 1.0
 
 
-def _autoregressive_time(first_lag: float, n: int) -> float:
-    """Return (1 + phi) / (1 - phi) with phi corrected for its small-sample bias and raised by one standard error."""
+def _autoregressive_time(first_lag: float, n: int, *, errors: float) -> float:
+    """Return (1 + phi) / (1 - phi), phi corrected for its small-sample bias and raised by so many standard errors."""
     phi = first_lag + (1.0 + 3.0 * first_lag) / n
     phi = min(phi, 1.0)
-    phi += _Z * math.sqrt(max(0.0, 1.0 - phi * phi) / n)
+    phi += errors * math.sqrt(max(0.0, 1.0 - phi * phi) / n)
     return math.inf if phi >= 1.0 else max(1.0, (1.0 + phi) / (1.0 - phi))
 
 
-def _one_scale(series: NDArray[np.float64]) -> tuple[float, float]:
-    """Return (variance, tau) of a series as it stands, seen at its own resolution."""
-    n = len(series)
+def _standardised(series: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Return the centred series over its peak, and the variance in the unit of the series; (…, 0) for a constant."""
     centred = series - float(np.mean(series))
     peak = float(np.max(np.abs(centred)))
     if peak == 0.0:
-        return 0.0, float(n)
+        return centred, 0.0
     centred /= peak
-    correlations = _autocorrelations(centred)
-    tau = max(_geyer_time(correlations), _autoregressive_time(float(correlations[1]), n), 1.0)
-    return float(np.mean(centred * centred)) * peak * peak, min(tau, float(n))
+    return centred, float(np.mean(centred * centred)) * peak * peak
 
 
 def series_autocorrelation_time(series: NDArray[np.float64]) -> float:
     """Estimate the integrated autocorrelation time of a whole series, 1…n, on the safe side.
 
-    At each of several resolutions (the series, its means of 2, 4, 8, … values, while ``_LEAST_BLOCKS`` are left) the
-    greater is taken of Geyer's initial monotone sequence estimate and that of a first-order autoregression whose
-    coefficient is bias-corrected and raised by one standard error; the greatest of all resolutions is the answer. The
-    coarse ones see what the fine one does not: a slow wander under white noise has a small correlation of neighbours.
+    The greatest of: Geyer's initial monotone sequence estimate; that of a first-order autoregression whose coefficient
+    is bias-corrected and raised by one standard error; and the bias-corrected autoregression of the series' means of 2,
+    4, 8, … values, while at least ``_LEAST_BLOCKS`` of them are left. The coarse ones see what the fine ones do not: a
+    slow wander under white noise has a small correlation of neighbours.
 
     Args:
         series: float64[n]; a constant series (or n < 4) answers n: it is worth one value.
@@ -91,14 +86,18 @@ def series_autocorrelation_time(series: NDArray[np.float64]) -> float:
     n = len(series)
     if n < 4:  # noqa: PLR2004 - two pairs of lags are the least that a sequence can be summed from
         return float(max(n, 1))
-    variance, tau = _one_scale(series)
+    centred, variance = _standardised(series)
     if variance <= 0.0:
         return float(n)
-    count = n // _COARSENING
+    correlations = _autocorrelations(centred)
+    tau = max(1.0, _geyer_time(correlations), _autoregressive_time(float(correlations[1]), n, errors=1.0))
+    count = n // 2
     while count >= _LEAST_BLOCKS:
-        coarse_variance, coarse_tau = _one_scale(block_means(series, count))
-        tau = max(tau, n / count * coarse_variance / variance * coarse_tau)
-        count //= _COARSENING
+        blocks, spread = _standardised(block_means(series, count))
+        if spread > 0.0:
+            first_lag = float(np.mean(blocks[1:] * blocks[:-1]) / np.mean(blocks * blocks)) * (count - 1) / count
+            tau = max(tau, n / count * spread / variance * _autoregressive_time(first_lag, count, errors=0.0))
+        count //= 2
     return min(tau, float(n))
 
 

@@ -101,10 +101,15 @@ def build() -> Callable[..., Comparison]:
             reason="effective n 2.1 is below 8",
         )
         comparison = Comparison(
-            Verdict.PASS_WITH_DRIFT, findings, (*results, slow), (Excluded("ts", "time column (by name, epoch ms)"), Excluded("host", "text column")),
-            ("column m99 is in the run alone and was not compared",), n, n,
-            {"alpha": 0.01, "min_n": 30, "level_floor": 0.25, "critical": [], "drift_is_fail": False},
-        )  # fmt: skip
+            verdict=Verdict.PASS_WITH_DRIFT,
+            findings=findings,
+            metrics=(*results, slow),
+            excluded=(Excluded("ts", "time column (by name, epoch ms)"), Excluded("host", "text column")),
+            notes=("column m99 is in the run alone and was not compared",),
+            baseline_rows=n,
+            run_rows=n,
+            config={"alpha": 0.01, "min_n": 30, "level_floor": 0.25, "critical": [], "drift_is_fail": False},
+        )
         return replace(comparison, **changes)
 
     return make

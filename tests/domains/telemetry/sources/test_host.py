@@ -198,7 +198,10 @@ def test_children_that_come_and_go_never_make_a_negative_rate() -> None:
 def test_a_descendant_that_lost_its_parent_is_still_counted() -> None:
     inner = "import time; time.sleep(20)"
     code = f"import subprocess,sys,time\nsubprocess.Popen([sys.executable,'-c',{inner!r}])\ntime.sleep(20)"
-    outer = f"import subprocess,sys,time\np=subprocess.Popen([sys.executable,'-c',{code!r}])\ntime.sleep(1.2)\np.kill()\np.wait()\ntime.sleep(20)"
+    outer = (
+        f"import subprocess,sys,time\np=subprocess.Popen([sys.executable,'-c',{code!r}])\n"
+        "time.sleep(1.2)\np.kill()\np.wait()\ntime.sleep(20)"
+    )
     process = subprocess.Popen([sys.executable, "-c", outer])
     try:
         tree = ProcessTree(process.pid, clock=time.monotonic)

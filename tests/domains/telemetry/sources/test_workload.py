@@ -39,7 +39,8 @@ def test_it_ends_by_itself_with_all_its_children() -> None:
 
 
 def test_it_ends_when_its_parent_is_killed() -> None:
-    code = f"import subprocess\np=subprocess.Popen({[*WORKLOAD, '--seconds', '60', '--memory-mib', '1', '--cpu', '1']!r})\nprint(p.pid, flush=True)\np.wait()"
+    load = [*WORKLOAD, "--seconds", "60", "--memory-mib", "1", "--cpu", "1"]
+    code = f"import subprocess\np=subprocess.Popen({load!r})\nprint(p.pid, flush=True)\np.wait()"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))

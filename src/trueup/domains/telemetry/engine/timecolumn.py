@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 

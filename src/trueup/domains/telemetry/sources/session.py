@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from trueup.kernel.errors import StorageFull
 
 if TYPE_CHECKING:
     import duckdb
 
 MEMORY_MIB = 64
 SPILL_LIMIT = "16GiB"
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL_WORDS = ("No space left", "Disk quota", "File too large", "max_temp_directory_size")
+
+
+def is_full(error: Exception) -> bool:
+    """Tell whether a file error, Python's or DuckDB's, means that no room is left (disk, quota or limit)."""
+    return getattr(error, "errno", None) in _FULL or any(words in str(error) for words in _FULL_WORDS)
+
+
+def storage_full(place: Path) -> StorageFull:
+    """Return the error to raise where no room is left at a place."""
+    return StorageFull(f"{place}: no room left", remedy="free some disk space or raise the limit")
 
 
 def identifier(name: str) -> str:

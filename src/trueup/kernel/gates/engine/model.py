@@ -16,7 +16,7 @@ from trueup.kernel.evidence.engine.fact import Fact, FactValue, Predicate
 from trueup.kernel.words import Verdict
 
 SUBJECT = "$subject"
-"""What stands in a condition for the subject that is given at evaluation."""
+"""What stands in a condition for the subject given at evaluation; ``$subject/part`` for a part of it."""
 
 
 class Outcome(StrEnum):
@@ -48,7 +48,7 @@ class Condition:
 
     Args:
         id: unique in the gate; waivers name it.
-        subject: canonical id, or ``$subject``.
+        subject: canonical id, or ``$subject``, or ``$subject/part``.
         predicate: registered, with type and unit.
         compare: how.
         values: what the fact's value is compared with; one, or for ``in`` one or more.
@@ -146,7 +146,7 @@ class Gate:
     @property
     def needs_subject(self) -> bool:
         """Whether some condition speaks of ``$subject``."""
-        return any(condition.subject == SUBJECT for condition in self.conditions)
+        return any(open_subject(condition.subject) for condition in self.conditions)
 
 
 def _conditions(node: Node) -> Iterator[Condition]:
@@ -268,7 +268,14 @@ class Decision:
 
 def bound(condition: Condition, subject: str) -> Condition:
     """Return the condition with ``$subject`` replaced."""
-    return replace(condition, subject=subject) if condition.subject == SUBJECT else condition
+    if not open_subject(condition.subject):
+        return condition
+    return replace(condition, subject=subject + condition.subject.removeprefix(SUBJECT))
+
+
+def open_subject(text: str) -> bool:
+    """Tell whether a condition's subject is ``$subject`` or a part of it."""
+    return text == SUBJECT or text.startswith(f"{SUBJECT}/")
 
 
 def show(value: FactValue, unit: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from trueup.kernel.errors import UnreadableInput
 from trueup.kernel.evidence.engine.fact import Fact, FactValue, Predicate, ValueType
-from trueup.kernel.gates.engine.model import ORDERED, All, AnyOf, AtLeast, Compare, Condition, Gate, Node, Waiver
+from trueup.kernel.gates.engine.model import ORDERED, All, AnyOf, AtLeast, Compare, Condition, Gate, Node, Waiver, open_subject
 from trueup.kernel.gates.engine.resolve import fits
 from trueup.kernel.policy.engine.document import Document, Path, check_schema
 
@@ -63,8 +63,8 @@ def _count(document: Document, path: Path, n: int, children: int) -> int:
 
 
 def _condition(document: Document, path: Path, body: Mapping[str, Any], predicates: Mapping[str, Predicate]) -> Condition:
-    if body["subject"].startswith("$") and body["subject"] != "$subject":
-        document.refuse((*path, "subject"), f"unknown variable {body['subject']}", remedy="the only one is $subject")
+    if body["subject"].startswith("$") and not open_subject(body["subject"]):
+        document.refuse((*path, "subject"), f"unknown variable {body['subject']}", remedy="write $subject, or $subject/part")
     predicate = predicates.get(body["predicate"])
     if predicate is None:
         document.refuse(

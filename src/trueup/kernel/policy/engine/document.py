@@ -219,7 +219,15 @@ def check_schema(document: Document, schema: Mapping[str, Any]) -> None:
     problems = list(Draft202012Validator(schema).iter_errors(document.value))
     if not problems:
         return
-    first = min(_leaves(problems), key=lambda e: (document.lines.get(tuple(e.absolute_path), 0), relevance(e), e.message))
+    first = min(
+        _leaves(problems),
+        key=lambda e: (
+            document.lines.get(tuple(e.absolute_path), 0),
+            e.validator != "additionalProperties",
+            relevance(e),
+            e.message,
+        ),
+    )
     path = tuple(first.absolute_path)
     path, message = _in_words(first, path)
     document.refuse(path, message, remedy="see the reference for the fields of this file", error=UnreadableInput)
