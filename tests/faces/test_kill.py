@@ -52,6 +52,9 @@ def test_a_hundred_kills_of_compare_and_pack_leave_nothing_half_done(trueup, hom
         assert whole.verdict == "PASS"
         assert verify_pack(tmp_path / "out" / "pack.zip", {whole.fingerprint}).verdict == "PASS"
         assert b"</html>" in (tmp_path / "out" / "report.html").read_bytes()[-20:]
+        for left in [*tmp_path.glob(".*"), *(tmp_path / "out").glob(".*")]:
+            assert left.stat().st_size > 0, f"{left} is half-written"
+            left.unlink()
     assert died > KILLS // 2
     done = trueup("--json", "evidence", "log", "verify")
     assert done.code == 0, done.out

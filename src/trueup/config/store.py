@@ -9,6 +9,7 @@ from django.conf import settings as live
 from trueup.config.home import Home
 from trueup.config.settings import database, settings
 from trueup.kernel.errors import ConfigurationError, StorageFull
+from trueup.kernel.files import is_full
 
 SCHEMA = 4  # the number of migrations of all rooms; a test counts them
 
@@ -35,7 +36,7 @@ def open_store(home: Home) -> bool:
                 _migrate(home)
             return bool(version == 0)
     except (sqlite3.DatabaseError, django.db.DatabaseError) as exc:
-        if "full" in str(exc):
+        if "full" in str(exc) or is_full(home.path):
             raise StorageFull(f"no room in {home.path}", remedy="free some space and run the command again") from exc
         raise ConfigurationError(
             f"{home.database} cannot be used as a store: {exc}", remedy="restore it from a back-up, or choose another home"

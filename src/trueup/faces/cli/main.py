@@ -1,5 +1,6 @@
 """The command line: global options anywhere, one exit-code table, one error shape."""
 
+import errno
 import json
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from trueup.config.home import find_home
 from trueup.config.wiring import ProductPolicies
 from trueup.kernel.doors import App, Session
 from trueup.kernel.errors import StorageFull, TrueupError
+from trueup.kernel.files import is_full
 from trueup.kernel.words import ExitCode
 
 # Each room brings its own commands; a room is imported only when one of them is called or listed.
@@ -154,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return int(ExitCode.OK)
     except Exception as exc:  # noqa: BLE001 - the last door: nothing leaves as a traceback
-        return _unexpected(exc, as_json=as_json, verbose="--verbose" in args)
+        return _unexpected(exc, as_json=as_json, verbose="--verbose" in args, home=app.key_folder.parent if app else Path())
     else:
         return result if isinstance(result, int) else int(ExitCode.OK)
     finally:
@@ -162,8 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             app.close()
 
 
-def _unexpected(exc: Exception, *, as_json: bool, verbose: bool) -> int:
-    if "disk is full" in str(exc) or getattr(exc, "errno", None) == 28:
+def _unexpected(exc: Exception, *, as_json: bool, verbose: bool, home: Path) -> int:
+    if "disk is full" in str(exc) or getattr(exc, "errno", None) == errno.ENOSPC or is_full(home):
         return _fail(
             StorageFull("the disk is full; nothing was recorded", remedy="free some space and run it again"), as_json=as_json
         )

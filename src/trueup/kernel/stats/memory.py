@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+_FINE_ERRORS = 1.645
+_COARSE_ERRORS = 0.5
 _LEAST_BLOCKS = 12
 
 
@@ -90,13 +92,13 @@ def series_autocorrelation_time(series: NDArray[np.float64]) -> float:
     if variance <= 0.0:
         return float(n)
     correlations = _autocorrelations(centred)
-    tau = max(1.0, _geyer_time(correlations), _autoregressive_time(float(correlations[1]), n, errors=1.0))
+    tau = max(1.0, _geyer_time(correlations), _autoregressive_time(float(correlations[1]), n, errors=_FINE_ERRORS))
     count = n // 2
     while count >= _LEAST_BLOCKS:
         blocks, spread = _standardised(block_means(series, count))
         if spread > 0.0:
             first_lag = float(np.mean(blocks[1:] * blocks[:-1]) / np.mean(blocks * blocks)) * (count - 1) / count
-            tau = max(tau, n / count * spread / variance * _autoregressive_time(first_lag, count, errors=0.0))
+            tau = max(tau, n / count * spread / variance * _autoregressive_time(first_lag, count, errors=_COARSE_ERRORS))
         count //= 2
     return min(tau, float(n))
 

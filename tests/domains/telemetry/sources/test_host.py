@@ -2,6 +2,7 @@
 
 import math
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from trueup.domains.telemetry.sources.parquet_writer import write_parquet
 from trueup.domains.telemetry.sources.probes import MACHINE, Probe, ProcessTree, Reading, available
 from trueup.domains.telemetry.sources.rates import Cpu, cpu_percent, rate, tree_cpu_seconds
 from trueup.domains.telemetry.sources.tabular import open_table
-from trueup.kernel.errors import NotFound, UsageError
+from trueup.kernel.errors import NotFound, StorageFull, UsageError
 
 WORKLOAD = [sys.executable, "-m", "trueup.domains.telemetry.sources.workload"]
 
@@ -286,6 +287,20 @@ def test_an_older_file_stays_as_it_was_when_writing_fails(tmp_path: Path) -> Non
         write_parquet(sample, tmp_path)
     with pytest.raises(UsageError):
         write_parquet(sample, Path("/proc/x.parquet"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sample_that_finds_no_room_leaves_nothing(tmp_path: Path) -> None:
+    rows = 40_000
+    noise = np.random.default_rng(1).random(rows)
+    sample = HostSample(np.arange(rows), {"a": noise}, (), 10.0, 0, 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, hard))
+    try:
+        with pytest.raises(StorageFull):
+            write_parquet(sample, tmp_path / "x.parquet")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []
 
 

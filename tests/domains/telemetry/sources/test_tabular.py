@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import resource
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trueup.domains.telemetry.sources.tabular import open_table
-from trueup.kernel.errors import UnreadableInput
+from trueup.kernel.errors import StorageFull, UnreadableInput
 
 MEGA = "a,b\n" + "1,2\n" * 1_000_000
 
@@ -226,6 +228,7 @@ def test_thousands_of_columns_are_read(tmp_path: Path) -> None:
         (b"", "t.parquet"),
         (b"\x1f\x8bnot really", "t.csv.gz"),
         (gzip.compress(b"a\n1\n" * 1000)[:-20], "t.csv.gz"),
+        (b"a,b\n" + b"1,2\n" * 50 + b"3," + b"7" * 3_000_000 + b"\n", "t.csv"),
         (b'"', "t.csv"),
     ],
 )
@@ -246,6 +249,34 @@ def test_the_spool_is_gone_after_use_and_after_a_refusal(tmp_path: Path) -> None
     assert list(work.iterdir()) == []
     refusal(tmp_path, "a,b\n1\n")
     assert list(work.iterdir()) == []
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may grow beyond 64 KiB: what a full disk or quota does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def large_files(tmp_path: Path) -> list[Path]:
+    rows = [f"{i}.5,{i % 7}" for i in range(40_000)]
+    lines = [f'{{"a": {i}.5, "b": {i % 7}}}' for i in range(40_000)]
+    return [
+        written(tmp_path, "\n".join(["a,b", *rows]), "plain.csv"),
+        written(tmp_path, "\ufeff" + "\n".join(["a,b", *rows]), "marked.csv"),
+        written(tmp_path, gzip.compress("\n".join(["a,b", *rows]).encode()), "packed.csv.gz"),
+        written(tmp_path, "\n".join(lines), "lines.jsonl"),
+    ]
+
+
+def test_a_spool_without_room_is_refused_and_leaves_nothing(tmp_path: Path, large_files: list[Path], small_files: None) -> None:
+    for path in large_files:
+        with pytest.raises(StorageFull), open_table(path, workdir=tmp_path / "work"):
+            pass
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_an_unknown_or_excluded_column_is_a_key_error(tmp_path: Path) -> None:
@@ -418,9 +449,18 @@ def test_any_bytes_are_a_table_or_a_refusal_and_never_a_crash(tmp_path: Path, co
 
 def test_a_damaged_parquet_page_is_refused_when_it_is_met(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
-    pq.write_table(pa.table({"a": np.random.default_rng(1).random(50_000)}), path, compression="zstd", use_dictionary=False)
+    pq.write_table(pa.table({"a": np.arange(50_000.0) % 97}), path, compression="zstd", use_dictionary=False)
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 64] = b"\xff" * 64
     damaged = written(tmp_path, bytes(content), "damaged.parquet")
     with pytest.raises(UnreadableInput, match="its data cannot be read"), open_table(damaged, workdir=tmp_path) as table:
         table.column("a")
+
+
+def test_a_damaged_table_is_named_even_when_another_is_open(tmp_path: Path) -> None:
+    path, sound = tmp_path / "t.parquet", written(tmp_path, "a\n1\n", "sound.csv")
+    pq.write_table(pa.table({"a": [1.0, 2.0], "b": np.arange(2.0)}), path)
+    with open_table(path, workdir=tmp_path) as damaged, open_table(sound, workdir=tmp_path):
+        path.write_bytes(b"no longer a table")
+        with pytest.raises(UnreadableInput, match=r"t\.parquet"):
+            damaged.column("a")

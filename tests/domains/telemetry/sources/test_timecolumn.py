@@ -8,6 +8,39 @@ from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine.timecolumn import epoch_unit, has_counter_name, has_time_name, time_reason
 
+CLOCKS = (
+    "ts",
+    "TS",
+    "time",
+    "Timestamp",
+    "datetime",
+    "date",
+    "epoch",
+    "time_ms",
+    "Time (s)",
+    "eventTime",
+    "unix_time",
+    "timestamp_utc",
+    "t",
+    "t_s",
+    "t [ms]",
+    "elapsed_s",
+)
+METRICS = (
+    "response_time",
+    "cpu_time",
+    "uptime",
+    "T",
+    "T1",
+    "t1",
+    "temp",
+    "lap_time",
+    "time_to_first_byte",
+    "runtime",
+    "m00",
+    "timeouts",
+    "system_time",
+)
 RNG = np.random.default_rng(11)
 type Floats = NDArray[np.float64]
 
@@ -15,20 +48,12 @@ RISING: Floats = np.arange(100, dtype=np.float64) * 0.1
 EPOCH_MS: Floats = 1.7e12 + np.arange(100, dtype=np.float64) * 100.0
 
 
-@pytest.mark.parametrize(
-    "name",
-    "ts|TS|time|Timestamp|datetime|date|epoch|time_ms|Time (s)|eventTime|unix_time|timestamp_utc|t|t_s|t [ms]|elapsed_s".split(
-        "|"
-    ),
-)
+@pytest.mark.parametrize("name", CLOCKS)
 def test_a_time_name_with_values_that_never_fall_is_a_clock(name: str) -> None:
     assert time_reason(name, RISING) == "time column (by name, never falls)"
 
 
-@pytest.mark.parametrize(
-    "name",
-    "response_time|cpu_time|uptime|T|T1|t1|temp|lap_time|time_to_first_byte|runtime|m00|timeouts|system_time".split("|"),
-)
+@pytest.mark.parametrize("name", METRICS)
 def test_a_rising_metric_with_a_name_that_only_resembles_time_stays_a_metric(name: str) -> None:
     assert time_reason(name, RISING) is None
 
@@ -52,13 +77,13 @@ def test_regular_epoch_values_are_a_clock_under_any_neutral_name(factor: float, 
 
 
 def test_integer_milliseconds_with_repeats_and_jitter_are_a_clock() -> None:
-    steps = RNG.choice([0, 98, 100, 102], 500)
-    assert time_reason("x", 1.7e12 + np.cumsum(steps)) == "time column (by value, epoch ms)"
+    steps = RNG.choice([0.0, 98.0, 100.0, 102.0], 500)
+    assert time_reason("x", 1.7e12 + np.cumsum(steps, dtype=np.float64)) == "time column (by value, epoch ms)"
 
 
 def test_a_leak_whose_bytes_look_like_seconds_stays_a_metric() -> None:
-    assert time_reason("rss_bytes", 1.5e9 + np.arange(1000) * 4096.0) is None
-    assert time_reason("x", 1.5e9 + np.cumsum(RNG.exponential(1e5, 1000))) is None
+    assert time_reason("rss_bytes", 1.5e9 + np.arange(1000, dtype=np.float64) * 4096.0) is None
+    assert time_reason("x", 1.5e9 + np.cumsum(RNG.exponential(1e5, 1000), dtype=np.float64)) is None
 
 
 def test_a_constant_in_the_range_of_epoch_seconds_stays_a_metric() -> None:
@@ -66,13 +91,13 @@ def test_a_constant_in_the_range_of_epoch_seconds_stays_a_metric() -> None:
 
 
 def test_a_rising_counter_outside_every_epoch_range_stays_a_metric() -> None:
-    assert time_reason("x", np.arange(100) * 7.0) is None
-    assert time_reason("packets", np.arange(100.0)) is None
+    assert time_reason("x", np.arange(100, dtype=np.float64) * 7.0) is None
+    assert time_reason("packets", np.arange(100.0, dtype=np.float64)) is None
 
 
 @pytest.mark.parametrize("name", ["index", "Index", "row", "seq", "Unnamed: 0", "column0", "row_id", "sample", "", "#", "no."])
 def test_a_counter_name_with_steps_of_one_is_a_row_counter(name: str) -> None:
-    assert time_reason(name, np.arange(5.0, 90.0)) == "row counter (one more in every row)"
+    assert time_reason(name, np.arange(5.0, 90.0, dtype=np.float64)) == "row counter (one more in every row)"
 
 
 def test_a_row_counter_with_missing_cells_still_counts_rows() -> None:
@@ -80,7 +105,9 @@ def test_a_row_counter_with_missing_cells_still_counts_rows() -> None:
     assert time_reason("index", rows + 10.0, rows=rows) == "row counter (one more in every row)"
 
 
-@pytest.mark.parametrize("values", [np.arange(50) * 2.0, np.array([1.0, 2.0, 4.0]), np.array([3.0, 2.0, 1.0]), np.array([7.0])])
+@pytest.mark.parametrize(
+    "values", [np.arange(50, dtype=np.float64) * 2.0, np.array([1.0, 2.0, 4.0]), np.array([3.0, 2.0, 1.0]), np.array([7.0])]
+)
 def test_a_counter_name_without_steps_of_one_stays_a_metric(values: Floats) -> None:
     assert time_reason("index", values) is None
 

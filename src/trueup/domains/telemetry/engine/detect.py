@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.onset import level_bounds, margin, value_bounds, without_levels
 from trueup.domains.telemetry.engine.result import Kind
-from trueup.domains.telemetry.engine.sample import POINTS, Sample, Track, sample_of
+from trueup.domains.telemetry.engine.sample import POINTS, Sample, Track, sample_of, spread_track
 from trueup.kernel.stats import (
     Moments,
     TestResult,
@@ -167,10 +167,12 @@ def _strongest_cut(sample: Sample, joint: _Pair) -> int:
     return value_bounds(sample.values, len(blocks), [0, cut, len(blocks)])[1]
 
 
-def _level(baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig) -> tuple[list[RawTest], Change, Sample]:
+def _level(
+    baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig
+) -> tuple[list[RawTest], Change, Sample, Track]:
     whole, within = joint.whole(), joint.within()
     first, second = joint.baseline.moments.mean, joint.run.moments.mean
-    change, steady = Change(first, second, second, second, None), run
+    change, steady, spread = Change(first, second, second, second, None), run, baseline.spread
     parts = (second, second)
     if within.p_value < config.alpha:
         cut = _strongest_cut(run, joint)
@@ -178,13 +180,16 @@ def _level(baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig) -
         # a step below the floor is left in: to take it out would disturb the spread more than it does
         if max(abs(part - first) for part in parts) >= config.level_floor * baseline.sd:
             change = Change(first, second, *parts, cut)
-            steady = sample_of(without_levels(run.values, _split(run, joint, config.alpha)))
+            bounds = _split(run, joint, config.alpha)
+            steady = sample_of(without_levels(run.values, bounds))
+            # the same cuts in the baseline: a wander that both have must not be taken out of one side only
+            spread = spread_track(without_levels(baseline.values, [bound * baseline.n // run.n for bound in bounds]))
     effects = [abs(second - first) / baseline.sd, max(abs(part - first) for part in parts) / baseline.sd]
     tests = [
         RawTest(name, Kind.LEVEL, result.statistic, result.p_value, effect, config.level_floor, effect / config.level_floor)
         for name, result, effect in zip(("welch", "cusum"), (whole, within), effects, strict=True)
     ]
-    return tests, change, steady
+    return tests, change, steady, spread
 
 
 def _ratio(value: float, reference: float) -> float:
@@ -246,9 +251,9 @@ def detect(baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
         baseline, run: the two sides, neither constant.
     """
     joint = pair(baseline.level, run.level)
-    tests, level, steady = _level(baseline, run, joint, config)
+    tests, level, steady, calm = _level(baseline, run, joint, config)
     coarse = _distinct(baseline, run)
-    spread = pair(baseline.spread, steady.spread)
+    spread = pair(calm, steady.spread)
     if spread.effective < config.min_effective:
         ratio = _ratio(spread.run.moments.mean, spread.baseline.moments.mean)
         unresolved = ""

@@ -70,5 +70,7 @@ def without_levels(values: NDArray[np.float64], bounds: Sequence[int]) -> NDArra
     """
     residual = values.copy()
     for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        if start == stop:
+            continue
         residual[start:stop] -= float(np.median(values[start:stop]))
     return residual

@@ -130,6 +130,12 @@ def sample_of(values: NDArray[np.float64], *, exponent: int = 0) -> Sample:
     return Sample(values, ordered, level, _track(work, 0.0), median)
 
 
+def spread_track(residual: NDArray[np.float64]) -> Track:
+    """Return the absolute deviations of values whose stretches have the median 0 as a series; the array is used up."""
+    np.abs(residual, out=residual)
+    return _track(residual, 0.0)
+
+
 def finite(value: float) -> float:
     """Return the value, held within what JSON and a report can show."""
     return max(-_GREATEST, min(_GREATEST, value))

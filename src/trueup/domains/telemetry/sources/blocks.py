@@ -28,7 +28,8 @@ def alternating_blocks(path: Path, folder: Path, *, rows: int) -> tuple[Path, Pa
                 part = scratch / str(parity)
                 connection.execute(
                     f"copy (select * exclude (file_row_number) from read_parquet({exact_path(path)}, file_row_number = true) "  # noqa: S608 - quoted by exact_path() and literal()
-                    f"where (file_row_number // {int(rows)}) % 2 = {parity} order by file_row_number) to {literal(str(part.absolute()))} (format parquet)"
+                    f"where (file_row_number // {int(rows)}) % 2 = {parity} order by file_row_number) "
+                    f"to {literal(str(part.absolute()))} (format parquet)"
                 )
                 part.replace(target)
     return targets

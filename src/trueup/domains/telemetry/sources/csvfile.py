@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from trueup.domains.telemetry.sources.cells import NON_FINITE, NULL_WORDS, NUMBE
 from trueup.domains.telemetry.sources.csvscan import Scan, scan
 from trueup.domains.telemetry.sources.relation import Field, Relation, kind_sql, value_sql
 from trueup.domains.telemetry.sources.session import exact_path, literal
-from trueup.kernel.errors import StorageFull, UnreadableInput
+from trueup.kernel.errors import UnreadableInput
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,7 +58,6 @@ def read_csv(connection: duckdb.DuckDBPyConnection, path: Path, *, named: str, s
 
     Raises:
         UnreadableInput: not such a table; the message gives the line where one is known.
-        StorageFull: no room for the spool.
     """
     seen, plain = scan(path, named=named), path
     if seen.bom or seen.mixed_endings or _starts_blank(path):
@@ -84,13 +82,13 @@ def read_csv(connection: duckdb.DuckDBPyConnection, path: Path, *, named: str, s
         Field(name, f"c{index}", f"k{index}" if text else None)
         for index, (name, text) in enumerate(zip(layout.names, texts, strict=True))
     ]
-    return Relation(connection, f"read_parquet({exact_path(spool)})", fields, rows or 0, notes)
+    return Relation(connection, f"read_parquet({exact_path(spool)})", fields, rows or 0, named=named, notes=notes)
 
 
 def empty(connection: duckdb.DuckDBPyConnection, names: tuple[str, ...] = (), notes: tuple[str, ...] = ()) -> Relation:
     """Return a table without rows."""
     fields = [Field(name, "v", excluded="no values") for name in names]
-    return Relation(connection, "(select 1.0 as v limit 0)", fields, 0, notes)
+    return Relation(connection, "(select 1.0 as v limit 0)", fields, 0, named="", notes=notes)
 
 
 def _spooled(
@@ -115,10 +113,6 @@ def _spooled(
         ).fetchone()
     except (duckdb.ConversionException, duckdb.InvalidInputException):
         return None
-    except duckdb.IOException as error:
-        if "space" in str(error).lower():
-            raise StorageFull(f"{spool.parent}: no room left to read the table", remedy="free some disk space") from None
-        raise
     return int(copied[0]) if copied else None
 
 
@@ -198,16 +192,11 @@ def _plain(path: Path, scratch: Path) -> Path:
     """Write the same text with one kind of line end, no byte order mark and no blank lines before the header."""
     target = scratch / "plain.csv"
     begun = False
-    try:
-        with path.open(encoding="utf-8-sig", newline=None) as source, target.open("w", encoding="utf-8", newline="\n") as out:
-            while chunk := source.read(_SAMPLE_BYTES):
-                text = chunk if begun else chunk.lstrip("\n")
-                begun = begun or bool(text)
-                out.write(text)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StorageFull(f"{scratch}: no room left to read the table", remedy="free some disk space") from None
-        raise
+    with path.open(encoding="utf-8-sig", newline=None) as source, target.open("w", encoding="utf-8", newline="\n") as out:
+        while chunk := source.read(_SAMPLE_BYTES):
+            text = chunk if begun else chunk.lstrip("\n")
+            begun = begun or bool(text)
+            out.write(text)
     return target
 
 

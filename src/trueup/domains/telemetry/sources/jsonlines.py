@@ -1,6 +1,5 @@
 """JSON lines: one object a line, read with the standard library so that every rule and every line number is ours."""
 
-import errno
 import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
 from trueup.domains.telemetry.engine.timecolumn import time_reason
 from trueup.domains.telemetry.sources.cells import Cell, Role, role, text_cell
-from trueup.kernel.errors import StorageFull, UnreadableInput
+from trueup.kernel.errors import UnreadableInput
 
 _BATCH = 4096
 _MAX_LINE = 16 << 20
@@ -103,20 +102,14 @@ def read_json_lines(path: Path, *, named: str, scratch: Path) -> Iterator[JsonLi
 
     Raises:
         UnreadableInput: a line is not a JSON object, or names a key twice; the message gives the line.
-        StorageFull: no room for the spool.
     """
     columns: dict[str, _Column] = {}
     rows = 0
     with (scratch / "columns").open("w+b") as spool:
-        try:
-            for batch in _batches(path, named):
-                _store(spool, columns, batch, rows, named)
-                rows += len(batch)
-            spool.flush()
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise StorageFull(f"{scratch}: no room left to read the table", remedy="free some disk space") from None
-            raise
+        for batch in _batches(path, named):
+            _store(spool, columns, batch, rows, named)
+            rows += len(batch)
+        spool.flush()
         yield JsonLines(spool, columns, rows)
 
 

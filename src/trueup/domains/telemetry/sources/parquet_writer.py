@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from trueup.domains.telemetry.sources.sample import HostSample
-from trueup.domains.telemetry.sources.session import connect, identifier, literal
-from trueup.kernel.errors import NotFound, StorageFull, UsageError
+from trueup.domains.telemetry.sources.session import connect, identifier, is_full, literal, reason, storage_full
+from trueup.kernel.errors import NotFound, UsageError
 
 
 def write_parquet(sample: HostSample, path: Path) -> None:
@@ -34,8 +34,8 @@ def write_parquet(sample: HostSample, path: Path) -> None:
             part.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StorageFull(f"{path}: no room left", remedy="free some disk space") from None
+        if is_full(error):
+            raise storage_full(path) from None
         raise UsageError(f"{path}: cannot be written ({error.strerror})", remedy="choose a place you may write to") from None
 
 
@@ -56,9 +56,7 @@ def _copy(sample: HostSample, part: Path, scratch: Path) -> None:
                 f"(format parquet, compression zstd, kv_metadata {notes})"
             )
         except duckdb.Error as error:
-            if "No space left" in str(error):
-                raise OSError(errno.ENOSPC, "no space left on device") from None
-            raise OSError(errno.EIO, str(error).splitlines()[0]) from None
+            raise OSError(errno.ENOSPC if is_full(error) else errno.EIO, reason(error)) from None
 
 
 def _sync_folder(folder: Path) -> None:

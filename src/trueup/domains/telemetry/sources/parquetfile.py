@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trueup.domains.telemetry.sources.relation import Field, Relation, kind_sql, value_sql
-from trueup.domains.telemetry.sources.session import exact_path, identifier
+from trueup.domains.telemetry.sources.session import exact_path, identifier, reason
 from trueup.kernel.errors import UnreadableInput
 
 if TYPE_CHECKING:
@@ -55,14 +55,12 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, *, named: st
         raise UnreadableInput(f"{named}: two columns are called {double!r}", remedy="give every column its own name")
     fields = [_field(name, row[0], str(row[1])) for name, row in zip(names, described, strict=True)]
     rows = int(counted[0]) if counted else 0
-    return Relation(connection, source, fields, rows)
+    return Relation(connection, source, fields, rows, named=named)
 
 
 def _names(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     """Return the top-level names as written: the reader renames those that differ only in case."""
-    rows = connection.execute(
-        f"select name, coalesce(num_children, 0) from parquet_schema({exact_path(path)})"  # noqa: S608 - quoted
-    ).fetchall()
+    rows = connection.execute(f"select name, coalesce(num_children, 0) from parquet_schema({exact_path(path)})").fetchall()  # noqa: S608 - quoted
     names: list[str] = []
     waiting = 0
     for name, children in rows[1:]:
@@ -89,9 +87,3 @@ def _field(name: str, alias: str, kind: str) -> Field:
     if base.startswith(("TIME", "DATE", "INTERVAL")):
         return Field(name, cell, excluded=f"time column (by type, {base.lower()})")
     return Field(name, cell, excluded=f"not a number ({base.lower()})")
-
-
-def reason(error: Exception) -> str:
-    """Return the reader's complaint in one line, without paths."""
-    first = str(error).strip().splitlines()[0]
-    return first.split("'")[0].strip(" :") if "'" in first else first

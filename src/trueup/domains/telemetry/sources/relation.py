@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
 from trueup.domains.telemetry.engine.timecolumn import has_time_name, time_reason
 from trueup.domains.telemetry.sources.cells import MOMENT, NULL_WORDS, Cell, Role, role
-from trueup.domains.telemetry.sources.session import literal
+from trueup.domains.telemetry.sources.session import faults, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,6 +68,7 @@ class Relation:
         source: SQL of the relation.
         fields: its columns, in file order.
         rows: number of data rows.
+        named: how errors call the file.
         notes: what a reader should know about how the file was read.
     """
 
@@ -75,6 +76,7 @@ class Relation:
     source: str
     fields: Sequence[Field]
     rows: int
+    named: str = ""
     notes: tuple[str, ...] = ()
     numeric: tuple[str, ...] = field(init=False, default=())
     excluded: tuple[Excluded, ...] = field(init=False, default=())
@@ -116,7 +118,8 @@ class Relation:
         return ColumnData(values, total=self.rows, rows=rows, missing=found.missing, quarantined=quarantined)
 
     def _fetch(self, cells: str, rest: str = "") -> Mapping[str, Any]:
-        return self.connection.execute(f"select {cells} from {self.source} {rest}").fetchnumpy()  # noqa: S608 - cells and source are built from quoted parts
+        with faults(self.named):
+            return self.connection.execute(f"select {cells} from {self.source} {rest}").fetchnumpy()  # noqa: S608 - cells and source are built from quoted parts
 
     def _classified(self) -> Iterator[tuple[str, Role]]:
         for start in range(0, len(self.fields), _BATCH):

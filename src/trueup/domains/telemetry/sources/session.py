@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trueup.kernel.errors import StorageFull
+from trueup.kernel.errors import StorageFull, UnreadableInput
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,3 +83,36 @@ def connect(scratch: Path, *, reads: Path | None = None, memory_mib: int = MEMOR
         yield connection
     finally:
         connection.close()
+
+
+def reason(error: Exception) -> str:
+    """Return DuckDB's complaint in one line, without paths."""
+    first = str(error).strip().splitlines()[0]
+    return first.split("'")[0].strip(" :") if "'" in first else first
+
+
+@contextmanager
+def faults(named: str, place: Path | None = None) -> Iterator[None]:
+    """Say in the reader's words what went wrong while a file was read, also when a column of it is.
+
+    Args:
+        named: how errors call the file.
+        place: where the spool lies.
+
+    Raises:
+        UnreadableInput: the data cannot be read, or not in the memory allowed.
+        StorageFull: no room for the spool.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise UnreadableInput(
+            f"{named}: one block of its rows needs more memory than is allowed",
+            remedy="write it with fewer columns or smaller row groups",
+        ) from None
+    except (duckdb.Error, OSError) as error:
+        if is_full(error):
+            raise storage_full(place or Path(named)) from None
+        raise UnreadableInput(f"{named}: its data cannot be read ({reason(error)})", remedy="export the file again") from None

@@ -1,12 +1,11 @@
 """Opens a recorded table, whatever it is written in."""
 
-import errno
 import gzip
 import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -14,10 +13,10 @@ from trueup.domains.telemetry.engine.table import Table
 from trueup.domains.telemetry.sources.csvfile import empty, read_csv
 from trueup.domains.telemetry.sources.csvscan import EXPORT_REMEDY
 from trueup.domains.telemetry.sources.jsonlines import JsonLines, read_json_lines
-from trueup.domains.telemetry.sources.parquetfile import read_parquet, reason
+from trueup.domains.telemetry.sources.parquetfile import read_parquet
 from trueup.domains.telemetry.sources.relation import Relation
-from trueup.domains.telemetry.sources.session import connect
-from trueup.kernel.errors import StorageFull, UnreadableInput
+from trueup.domains.telemetry.sources.session import connect, faults
+from trueup.kernel.errors import UnreadableInput
 
 _JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 _KNOWN = (
@@ -63,47 +62,29 @@ def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
     named = str(path)
     _check(path, named)
     workdir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=workdir, prefix=".spool-", ignore_cleanup_errors=True) as folder:
-        scratch = Path(folder)
-        plain, name = _unzipped(path, scratch, named=named)
-        head = _head(plain)
-        kind = _kind(head, Path(name).suffix.lower(), named)
-        if kind == "jsonl":
-            with read_json_lines(plain, named=named, scratch=scratch) as lines:
-                yield lines
-            return
-        memory = _memory(head)
-        with _faults(named, memory), connect(scratch, reads=plain, memory_mib=memory) as connection:
-            if kind == "empty":
-                yield empty(connection)
-            elif kind == "parquet":
-                yield read_parquet(connection, plain, named=named)
-            else:
-                yield read_csv(
-                    connection, plain, named=named, scratch=scratch, tabs=Path(name).suffix.lower() in {".tsv", ".tab"}
-                )
+    with tempfile.TemporaryDirectory(dir=workdir, prefix=".spool-", ignore_cleanup_errors=True) as folder, ExitStack() as stack:
+        with faults(named, workdir):
+            table = _opened(path, Path(folder), stack, named=named)
+        yield table
+
+
+def _opened(path: Path, scratch: Path, stack: ExitStack, *, named: str) -> "OpenTable":
+    plain, name = _unzipped(path, scratch, named=named)
+    suffix = Path(name).suffix.lower()
+    head = _head(plain)
+    kind = _kind(head, suffix, named)
+    if kind == "jsonl":
+        return stack.enter_context(read_json_lines(plain, named=named, scratch=scratch))
+    connection = stack.enter_context(connect(scratch, reads=plain, memory_mib=_memory(head)))
+    if kind == "empty":
+        return empty(connection)
+    if kind == "parquet":
+        return read_parquet(connection, plain, named=named)
+    return read_csv(connection, plain, named=named, scratch=scratch, tabs=suffix in {".tsv", ".tab"})
 
 
 type OpenTable = Relation | JsonLines
 """A ``Table`` with ``notes``."""
-
-
-@contextmanager
-def _faults(named: str, memory: int) -> Iterator[None]:
-    """Say in the reader's words what DuckDB found wrong, also where it finds it only when a column is read."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.OutOfMemoryException:
-        raise UnreadableInput(
-            f"{named}: needs more than {memory} MiB for one block of rows",
-            remedy="write it with fewer columns or smaller row groups",
-        ) from None
-    except duckdb.Error as error:
-        raise UnreadableInput(
-            f"{named}: its data cannot be read ({reason(error)})", remedy="write or export the file again"
-        ) from None
 
 
 def _conforms(table: OpenTable) -> Table:
@@ -141,10 +122,6 @@ def _unzipped(path: Path, scratch: Path, *, named: str) -> tuple[Path, str]:
             _copy(packed, out)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise UnreadableInput(f"{named}: is a damaged gzip file", remedy="copy or compress it again") from None
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StorageFull(f"{scratch}: no room left to unpack the table", remedy="free some disk space") from None
-        raise
     return target, name
 
 

@@ -107,8 +107,6 @@ def _evaluate(store: PolicyStore, policies: cedarpy.PolicySet, request: Request)
         return False, (), (str(error),)
     found = result.diagnostics
     ids, errors = tuple(sorted(found.reasons)), tuple(sorted(found.errors))
-    if result.decision is cedarpy.Decision.NoDecision and not errors:
-        errors = ("the policy engine gave no decision",)
     return result.allowed and bool(ids), ids, errors
 
 

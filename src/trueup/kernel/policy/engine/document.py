@@ -11,7 +11,7 @@ References:
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -214,31 +214,21 @@ def check_schema(document: Document, schema: Mapping[str, Any]) -> None:
         UnreadableInput: the first problem in the document's order, with file, line and field.
     """
     from jsonschema import Draft202012Validator  # a tenth of a second, paid by those who read a document
-    from jsonschema.exceptions import relevance
 
     problems = list(Draft202012Validator(schema).iter_errors(document.value))
     if not problems:
         return
-    first = min(
-        _leaves(problems),
-        key=lambda e: (
-            document.lines.get(tuple(e.absolute_path), 0),
-            e.validator != "additionalProperties",
-            relevance(e),
-            e.message,
-        ),
-    )
+    first = min(problems, key=lambda error: _order(error, document))
     path = tuple(first.absolute_path)
     path, message = _in_words(first, path)
     document.refuse(path, message, remedy="see the reference for the fields of this file", error=UnreadableInput)
 
 
-def _leaves(problems: "list[ValidationError]") -> "Iterator[ValidationError]":
-    for problem in problems:
-        if problem.validator == "anyOf" or not problem.context:
-            yield problem
-        else:
-            yield from _leaves(list(problem.context))
+def _order(error: "ValidationError", document: Document) -> tuple[int, list[str], bool, str]:
+    """Return the place of a problem in the document; an unknown key comes before the one that it stands for."""
+    path = tuple(error.absolute_path)
+    steps = [f"{part:09}" if isinstance(part, int) else part for part in path]
+    return document.lines.get(path, 0), steps, error.validator != "additionalProperties", error.message
 
 
 def _in_words(error: "ValidationError", path: Path) -> tuple[Path, str]:
