@@ -38,18 +38,23 @@ class HomeSession:
         from trueup.kernel.policy.load import load_policies
 
         self.clock = utc_now
+        policies = load_policies(policy_folders(), actions=[action.spec() for action in registered()])
         self._lock = OwnerLock(home.run)
         self._spool: Path | None = None
         self.ports = Ports(
-            policies=load_policies(policy_folders(), actions=[action.spec() for action in registered()]),
+            policies=policies,
             keys=KeyFolder(home.keys),
             artifacts=FolderStore(home.artifacts),
             owner=self._lock.name,
             spool=self.spool,
         )
-        self._begin(say)
-        self.tenant = self._tenant(tenant)
-        self._recover()
+        try:
+            self._begin(say)
+            self.tenant = self._tenant(tenant)
+            self._recover()
+        except BaseException:
+            self.close()
+            raise
 
     def _tenant(self, slug: str) -> UUID:
         from trueup.kernel.evidence.ledger import SYSTEM

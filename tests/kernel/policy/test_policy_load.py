@@ -225,7 +225,8 @@ def test_an_expected_refusal_does_not_hold_when_nothing_could_be_evaluated(tmp_p
 def test_tenant_resource_agent_and_risk_of_a_case_reach_the_question(tmp_path):
     text = CASE.replace("cases:", "tenant: north\ncases:") + (
         "  - name: y\n    principal: key:b\n    roles: [owner]\n    tenant: south\n    is_agent: true\n    mfa: true\n"
-        "    risk: R2\n    action: tag.approve\n    resource: {kind: k, id: i, tenant: t, owner: o, created_by: c}\n    expect: deny\n"
+        "    risk: R2\n    action: tag.approve\n"
+        "    resource: {kind: k, id: i, tenant: t, owner: o, created_by: c}\n    expect: deny\n"
     )
     first, second = (result.case.request for result in cases(tmp_path, text).results)
     assert (first.principal.tenant, first.resource.tenant, first.resource.kind) == ("north", "north", "any")

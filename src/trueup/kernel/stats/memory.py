@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 _FINE_ERRORS = 1.645
-_COARSE_ERRORS = 0.5
+_COARSE_ERRORS = 0.25
 _LEAST_BLOCKS = 12
 
 

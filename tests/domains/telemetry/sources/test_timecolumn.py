@@ -102,7 +102,7 @@ def test_a_counter_name_with_steps_of_one_is_a_row_counter(name: str) -> None:
 
 def test_a_row_counter_with_missing_cells_still_counts_rows() -> None:
     rows = np.array([0, 1, 4, 7], dtype=np.int64)
-    assert time_reason("index", rows + 10.0, rows=rows) == "row counter (one more in every row)"
+    assert time_reason("index", rows.astype(np.float64) + 10.0, rows=rows) == "row counter (one more in every row)"
 
 
 @pytest.mark.parametrize(

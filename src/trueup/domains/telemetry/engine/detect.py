@@ -196,41 +196,42 @@ def _ratio(value: float, reference: float) -> float:
     return max(value, 1e-150) / max(reference, 1e-150)
 
 
-def _scale(joint: _Pair, steady: Sample, config: CompareConfig) -> tuple[list[RawTest], Change, NDArray[np.float64]]:
+def _scale(joint: _Pair, steady: Sample, config: CompareConfig) -> tuple[list[RawTest], Change]:
     whole, within = joint.whole(), joint.within()
     first, second = joint.baseline.moments.mean, joint.run.moments.mean
-    change, ordered = Change(first, second, second, second, None), steady.ordered
+    floor = math.log(config.scale_floor)
+    change, sizes = Change(first, second, second, second, None), [_ratio(second, first)] * 2
     if within.p_value < config.alpha:
         deviations = np.abs(steady.values - steady.median)
         blocks = joint.run.blocks
         place, _ = locate_change(blocks, margin=margin(len(blocks)))
         cut = value_bounds(deviations, len(blocks), [0, place, len(blocks)])[1]
-        change = Change(first, second, float(np.mean(deviations[:cut])), float(np.mean(deviations[cut:])), cut)
-        if min(change.head, change.tail) > 0.0:
-            # the same array again, now signed, each part in units of its own mean deviation: that is all shape needs
-            np.subtract(steady.values, steady.median, out=deviations)
-            deviations[:cut] /= change.head
-            deviations[cut:] /= change.tail
-            deviations.sort()
-            ordered = deviations
-    sizes = [_ratio(second, first), max((_ratio(x, first) for x in (change.head, change.tail)), key=lambda r: abs(math.log(r)))]
-    floor = math.log(config.scale_floor)
+        parts = float(np.mean(deviations[:cut])), float(np.mean(deviations[cut:]))
+        sizes[1] = max((_ratio(part, first) for part in parts), key=lambda ratio: abs(math.log(ratio)))
+        if abs(math.log(sizes[1])) >= floor:
+            change = Change(first, second, *parts, cut)
     tests = [
         RawTest(name, Kind.SCALE, result.statistic, result.p_value, size, config.scale_floor, abs(math.log(size)) / floor)
         for name, result, size in zip(("brown_forsythe", "cusum_deviations"), (whole, within), sizes, strict=True)
     ]
-    return tests, change, ordered
+    return tests, change
 
 
-def _shape(baseline: Sample, ordered: NDArray[np.float64], tau: float, config: CompareConfig) -> RawTest:
-    own = moments(ordered)
-    distance = shape_distance(
-        baseline.ordered,
-        ordered,
-        centres=(baseline.level.moments.mean, own.mean),
-        deviations=(baseline.level.moments.sd, own.sd),
-    )
-    p_value = ks_p_value(distance, baseline.n / tau, own.n / tau)
+def _aligned_distance(baseline: Sample, ordered: NDArray[np.float64]) -> float:
+    own, theirs = moments(ordered), baseline.level.moments
+    return shape_distance(baseline.ordered, ordered, centres=(theirs.mean, own.mean), deviations=(theirs.sd, own.sd))
+
+
+def _shape(baseline: Sample, steady: Sample, scale: Change, tau: float, config: CompareConfig) -> RawTest:
+    distance = _aligned_distance(baseline, steady.ordered)
+    if scale.cut and min(scale.head, scale.tail) > 0.0 and distance >= config.shape_floor:
+        # two spreads in one run are no shape of their own: each part is measured in units of its mean deviation
+        values = steady.values - steady.median
+        values[: scale.cut] /= scale.head
+        values[scale.cut :] /= scale.tail
+        values.sort()
+        distance = min(distance, _aligned_distance(baseline, values))
+    p_value = ks_p_value(distance, baseline.n / tau, steady.n / tau)
     floor = config.shape_floor
     return RawTest("kolmogorov_smirnov", Kind.SHAPE, distance, p_value, distance, floor, distance / floor)
 
@@ -263,8 +264,8 @@ def detect(baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
                 f"{config.min_effective:g} are needed), and their ratio of {ratio:.2f} is not within the floor"
             )
         return Detected(tuple(tests), level, None, coarse, unresolved)
-    more, scale, ordered = _scale(spread, steady, config)
-    shape = _shape(baseline, ordered, max(joint.tau, spread.tau), config)
+    more, scale = _scale(spread, steady, config)
+    shape = _shape(baseline, steady, scale, max(joint.tau, spread.tau), config)
     return Detected((*tests, *more, shape), level, scale, coarse, "")
 
 

@@ -84,6 +84,19 @@ def figure(value: Any) -> str:
     return written.replace("-", "−") if "e" not in written else ("−" + written[1:] if written.startswith("-") else written)
 
 
+def compact(value: Any) -> str:
+    """Write a number as ``figure`` does, from a million on with a decimal suffix after a no-break space.
+
+    >>> [compact(value).split() for value in (24_894_380_442, -1.5e6, 999_999, None)]
+    [['24.89', 'G'], ['−1.5', 'M'], ['999,999'], ['–']]
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and _MILLION <= abs(value) < _GROUPED_TO * 1e3:
+        factor, suffix = next((one, mark) for one, mark in _SUFFIXES if abs(value) >= one)
+        return f"{value / factor:.4g}\u00a0{suffix}".replace("-", "−")
+    return figure(value)
+
+
+_MILLION = 1e6
 _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 

@@ -8,14 +8,14 @@ from importlib import resources
 from typing import Any
 
 from trueup.domains.telemetry.engine.result import Comparison, Finding, Kind, MetricResult, Test
-from trueup.domains.telemetry.report.markup import Node, Safe, figure, join, tag
+from trueup.domains.telemetry.report.markup import Node, Safe, compact, figure, join, tag
+from trueup.domains.telemetry.report.parts import breakable, facts, label, mark, pill, q_words, section, table
 from trueup.domains.telemetry.report.plots import histogram_plot, scale_of, series_plot, sparkline
 from trueup.domains.telemetry.report.words import ICONS, KIND_WORDS, TONES, VERDICT_WORDS, effect_words, kind_numbers, meaning
 from trueup.kernel.words import Verdict
 
 MAX_PICTURED = 40
 MAX_SPARKS = 200
-_SMALLEST_Q = 1e-4
 _JUDGED = frozenset({Verdict.PASS, Verdict.PASS_WITH_DRIFT, Verdict.FAIL})
 
 
@@ -69,7 +69,7 @@ def render_html(comparison: Comparison, *, title: str, baseline_name: str, run_n
             "header",
             tag(
                 "div",
-                _mark(),
+                mark(),
                 tag("span", "Trueup", class_="brand"),
                 tag("span", "Telemetry comparison", class_="sub"),
                 class_="bar",
@@ -80,32 +80,6 @@ def render_html(comparison: Comparison, *, title: str, baseline_name: str, run_n
         tag("footer", tag("p", "Made by Trueup from the recorded numbers alone. This page loads nothing and runs nothing.")),
     )
     return f'<!doctype html>\n<html lang="en">{head}{body}</html>\n'
-
-
-def _mark() -> Safe:
-    return tag(
-        "svg",
-        tag("path", d="M3 17 L9 11 L13 15 L21 6", class_="stroke"),
-        tag("circle", cx="21", cy="6", r="2.4"),
-        viewBox="0 0 24 24",
-        class_="mark-icon",
-        aria_hidden="true",
-    )
-
-
-def _section(name: str, heading: str, *content: Node, lead: str = "") -> Safe:
-    return tag(
-        "section",
-        tag("h2", heading, id=f"{name}-h"),
-        tag("p", lead, class_="lead") if lead else None,
-        *content,
-        id=name,
-        aria_labelledby=f"{name}-h",
-    )
-
-
-def _pill(words: str, tone: str) -> Safe:
-    return tag("span", words, class_=f"pill {tone}")
 
 
 def _verdict(comparison: Comparison) -> Safe:
@@ -143,26 +117,17 @@ def _compared(comparison: Comparison, names: tuple[str, str], meta: Mapping[str,
             "div",
             tag("h3", tag("span", class_=f"key {key}"), heading),
             tag("p", name, class_="filename"),
-            _facts(
+            facts(
                 [
                     ("rows", figure(rows)),
-                    *((_label(fact), value) for side, fact, value in map(_sided, meta.items()) if side == key),
+                    *((label(fact), value) for side, fact, value in map(_sided, meta.items()) if side == key),
                 ]
             ),
             class_="card",
         )
         for heading, key, name, rows in sides
     ]
-    return _section("compared", "What was compared", tag("div", *cards, class_="pair"))
-
-
-def _facts(facts: Iterable[tuple[str, str]]) -> Safe:
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts")
-
-
-def _label(name: str) -> str:
-    words = name.replace("_", " ").strip()
-    return {"sha256": "SHA-256"}.get(words, words)
+    return section("compared", "What was compared", tag("div", *cards, class_="pair"))
 
 
 def _sided(item: tuple[str, str]) -> tuple[str, str, str]:
@@ -175,61 +140,36 @@ def _rest(meta: Mapping[str, str]) -> dict[str, str]:
     return {fact: value for side, fact, value in map(_sided, meta.items()) if not side}
 
 
-def _q(value: float | None) -> str:
-    """Write a p- or q-value on one line: the space in it does not break."""
-    if value is None:
-        return "not tested"
-    return "<\u00a00.0001" if value < _SMALLEST_Q else figure(value)
-
-
-# Roles are written out because a table that a narrow screen lays out as blocks is no table to a screen reader any more.
-def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Node]], *, class_: str = "") -> Safe:
-    head = tag(
-        "thead", tag("tr", *(tag("th", one, scope="col", role="columnheader") for one in heads), role="row"), role="rowgroup"
-    )
-    body = [
-        tag(
-            "tr",
-            *(
-                tag("th", cell, scope="row", role="rowheader")
-                if not index
-                else tag("td", cell, data_label=heads[index], role="cell")
-                for index, cell in enumerate(row)
-            ),
-            role="row",
-        )
-        for row in rows
-    ]
-    table = tag("table", tag("caption", caption), head, tag("tbody", *body, role="rowgroup"), class_=class_ or None, role="table")
-    return tag("div", table, class_="scroll")
-
-
 def _onset(finding: Finding) -> Node:
     if finding.onset_index is None or finding.onset_fraction is None:
         return "–"
-    where = f"row {finding.onset_index + 1:,}"
-    share = f"{finding.onset_fraction:.1%} in" if finding.onset_index else "from the start"
-    return join(tag("span", where, class_="nowrap"), tag("span", share, class_="small nowrap"))
+    if not finding.onset_index:
+        return "from the start"
+    where = tag("span", f"row {finding.onset_index:,}", class_="nowrap")
+    return join(where, tag("span", f"{finding.onset_fraction:.1%} in", class_="small nowrap"))
 
 
 def _findings(comparison: Comparison) -> Safe:
     if not comparison.findings:
-        return _section("findings", "Findings", tag("p", "No significant difference was found.", class_="nothing"))
+        return section("findings", "Findings", tag("p", "No significant difference was found.", class_="nothing"))
     anchors = _anchors(comparison)
     rows = [
         (
-            tag("a", finding.metric, href=f"#{anchors[finding.metric]}") if finding.metric in anchors else finding.metric,
-            _pill(KIND_WORDS[finding.kind], "drift" if finding.kind is not Kind.QUARANTINE else "fail"),
+            tag("a", breakable(finding.metric), href=f"#{anchors[finding.metric]}")
+            if finding.metric in anchors
+            else breakable(finding.metric),
+            pill(KIND_WORDS[finding.kind], "drift" if finding.kind is not Kind.QUARANTINE else "fail"),
             effect_words(finding),
-            _q(finding.q_value),
+            q_words(finding.q_value),
             _onset(finding),
             _change(finding),
-            tag("span", finding.explanation, class_="words"),
         )
         for finding in comparison.findings
     ]
-    heads = ("Metric", "What changed", "Effect", "q-value", "Onset", "Baseline → run", "In words")
-    return _section("findings", "Findings", _table("Significant differences, strongest first", heads, rows, class_="stack"))
+    heads = ("Metric", "What changed", "Effect", "q-value", "Onset", "Baseline → run")
+    words = [finding.explanation for finding in comparison.findings]
+    lines = table("Significant differences, strongest first", heads, rows, class_="stack", below=words)
+    return section("findings", "Findings", lines)
 
 
 def _change(finding: Finding) -> Node:
@@ -237,7 +177,7 @@ def _change(finding: Finding) -> Node:
     if numbers is None:
         return "–"
     name, before, after = numbers
-    return join(tag("span", f"{figure(before)} → {figure(after)}", class_="nowrap"), tag("span", name, class_="small"))
+    return join(tag("span", f"{compact(before)} → {compact(after)}", class_="nowrap"), tag("span", name, class_="small"))
 
 
 def _anchors(comparison: Comparison) -> dict[str, str]:
@@ -264,7 +204,7 @@ def _pictures(comparison: Comparison, names: tuple[str, str]) -> Safe | None:
         ),
         class_="legend",
     )
-    return _section("changed", "What the changes look like", legend, *articles, tag("p", more) if more else None)
+    return section("changed", "What the changes look like", legend, *articles, tag("p", more) if more else None)
 
 
 def _metric(result: MetricResult, comparison: Comparison, anchor: str, names: tuple[str, str]) -> Safe:
@@ -301,7 +241,7 @@ def _metric(result: MetricResult, comparison: Comparison, anchor: str, names: tu
     return tag(
         "article",
         tag(
-            "h3", tag("span", result.metric, class_="metric"), *(_pill(KIND_WORDS[finding.kind], "drift") for finding in findings)
+            "h3", tag("span", result.metric, class_="metric"), *(pill(KIND_WORDS[finding.kind], "drift") for finding in findings)
         ),
         tag("ul", *(tag("li", finding.explanation) for finding in findings), class_="explanations"),
         tag("div", *figures, class_="figures") if figures else None,
@@ -317,8 +257,8 @@ def _summary(result: MetricResult) -> Safe | None:
     ]
     if not keys:
         return None
-    rows = [(_label(key), figure(result.baseline.get(key)), figure(result.run.get(key))) for key in keys]
-    return _table("Summary numbers", ("Number", "Baseline", "Run"), rows, class_="compact")
+    rows = [(label(key), figure(result.baseline.get(key)), figure(result.run.get(key))) for key in keys]
+    return table("Summary numbers", ("Number", "Baseline", "Run"), rows, class_="compact")
 
 
 def _is_plain(value: Any) -> bool:
@@ -332,14 +272,14 @@ def _tests(tests: Sequence[Test]) -> Safe | None:
         (
             test.name,
             figure(test.statistic),
-            _q(test.p_value),
-            _q(test.q_value),
+            q_words(test.p_value),
+            q_words(test.q_value),
             f"{figure(test.effect)} (floor {figure(test.floor)})",
             "yes" if test.significant else "no",
         )
         for test in tests
     ]
-    return _table("Tests", ("Test", "Statistic", "p-value", "q-value", "Effect", "Significant"), rows, class_="compact")
+    return table("Tests", ("Test", "Statistic", "p-value", "q-value", "Effect", "Significant"), rows, class_="compact")
 
 
 def _others(comparison: Comparison) -> Safe | None:
@@ -349,8 +289,8 @@ def _others(comparison: Comparison) -> Safe | None:
         return None
     rows = [
         (
-            result.metric,
-            _pill(VERDICT_WORDS[result.verdict], TONES[result.verdict]),
+            breakable(result.metric),
+            pill(VERDICT_WORDS[result.verdict], TONES[result.verdict]),
             sparkline(result.baseline_envelope, result.run_envelope, title=f"Means of {result.metric}: baseline, then run")
             if index < MAX_SPARKS
             else None,
@@ -360,7 +300,7 @@ def _others(comparison: Comparison) -> Safe | None:
                 *(
                     tag(
                         "span",
-                        f"{KIND_WORDS[test.kind]} {figure(test.effect)} of {figure(test.floor)}, q {_q(test.q_value)}",
+                        f"{KIND_WORDS[test.kind]} {figure(test.effect)} of {figure(test.floor)}, q {q_words(test.q_value)}",
                         class_="line",
                     )
                     for test in result.tests
@@ -373,45 +313,45 @@ def _others(comparison: Comparison) -> Safe | None:
         for index, result in enumerate(results)
     ]
     heads = ("Metric", "Verdict", "Baseline | run", "Baseline mean ± sd", "Run mean ± sd", "Effect of its floor", "Reason")
-    table = _table("Metrics without a significant difference", heads, rows, class_="stack compact")
-    return _section("others", "All other metrics", table)
+    lines = table("Metrics without a significant difference", heads, rows, class_="stack compact")
+    return section("others", "All other metrics", lines)
 
 
 def _middle(numbers: Mapping[str, Any]) -> str:
     if "mean" not in numbers:
         return "–"
-    spread = f" ± {figure(numbers['sd'])}" if "sd" in numbers else ""
-    return figure(numbers["mean"]) + spread
+    spread = f" ± {compact(numbers['sd'])}" if "sd" in numbers else ""
+    return compact(numbers["mean"]) + spread
 
 
 def _excluded(comparison: Comparison) -> Safe | None:
     if not comparison.excluded:
         return None
     rows = [(item.name, item.reason) for item in comparison.excluded]
-    return _section(
+    return section(
         "excluded",
         "Columns left out",
-        _table("Columns that were not compared, and why", ("Column", "Reason"), rows, class_="compact"),
+        table("Columns that were not compared, and why", ("Column", "Reason"), rows, class_="compact"),
     )
 
 
 def _notes(comparison: Comparison) -> Safe | None:
     if not comparison.notes:
         return None
-    return _section("notes", "Notes", tag("ul", *(tag("li", note) for note in comparison.notes)))
+    return section("notes", "Notes", tag("ul", *(tag("li", note) for note in comparison.notes)))
 
 
 def _flat(numbers: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
     for name, value in numbers.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{_label(name)}: ")
+            yield from _flat(value, f"{prefix}{label(name)}: ")
         elif isinstance(value, list | tuple | set | frozenset):
-            yield prefix + _label(name), ", ".join(sorted(str(one) for one in value)) or "none"
+            yield prefix + label(name), ", ".join(sorted(str(one) for one in value)) or "none"
         else:
-            yield prefix + _label(name), figure(value)
+            yield prefix + label(name), figure(value)
 
 
 def _numbers(name: str, heading: str, lead: str, numbers: Mapping[str, Any]) -> Safe | None:
     if not numbers:
         return None
-    return _section(name, heading, _facts(_flat(numbers)), lead=lead)
+    return section(name, heading, facts(_flat(numbers)), lead=lead)

@@ -43,7 +43,7 @@ KIND_WORDS = {
 }
 _NUMBERS = {
     Kind.LEVEL: ("mean", "median"),
-    Kind.SCALE: ("sd", "mad"),
+    Kind.SCALE: ("mean_deviation", "sd", "mad"),
     Kind.SHAPE: ("median", "mean"),
     Kind.CONSTANT_CHANGED: ("value", "mean", "median"),
     Kind.MISSING: ("n", "total"),
