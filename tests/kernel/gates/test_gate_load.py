@@ -247,7 +247,7 @@ def test_a_unit_may_be_left_out_only_where_the_predicate_has_none(tmp_path):
     count = FACT | {"predicate": "lab.count@1", "value": 1}
     del count["unit"]
     assert facts(tmp_path, [count])[0].unit == "1"
-    with pytest.raises(UsageError, match="lab.heat@1 is in Cel, and the fact says none"):
+    with pytest.raises(UsageError, match=r"lab\.heat@1 is in Cel, and the fact says none"):
         facts(tmp_path, [{key: value for key, value in FACT.items() if key != "unit"}])
 
 

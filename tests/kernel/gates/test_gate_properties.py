@@ -92,6 +92,31 @@ def test_adding_a_failing_fact_never_turns_a_gate_green(gate, facts, added, shuf
         assert evaluate(gate, facts, NOW).outcome is Outcome.PASS
 
 
+FEW = st.builds(
+    Fact,
+    subject=st.just("a"),
+    predicate=st.just(COUNT.key),
+    value=st.sampled_from([0, 1]),
+    valid_at=MOMENTS,
+    recorded_at=MOMENTS,
+    source=st.sampled_from(["s", "s", "t"]),
+    unit=st.just("1"),
+    id=st.sampled_from(["1", "2", "3"]),
+    supersedes=st.sampled_from(["", "1", "2", "3"]),
+)
+
+
+@settings(max_examples=1500)
+@given(st.lists(FEW, max_size=4), FEW, st.sampled_from([None, 4 * MINUTE]))
+def test_no_correction_by_a_failing_fact_turns_a_gate_green(facts, added, age):
+    """The same property where corrections are dense: one condition, two sources, three ids."""
+    failing = replace(added, value=0)
+    assume(not corrected(failing, facts))
+    gate = Gate("g", Condition("c", "a", COUNT, Compare.EQUALS, (1,), age=age))
+    if evaluate(gate, [*facts, failing], NOW).outcome is Outcome.PASS:
+        assert evaluate(gate, facts, NOW).outcome is Outcome.PASS
+
+
 @settings(max_examples=300)
 @given(waived(), SETS, FACTS)
 def test_with_waivers_it_never_does_either_unless_the_failure_itself_is_waived(gate, facts, added):

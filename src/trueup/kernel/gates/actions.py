@@ -47,7 +47,7 @@ class DecideGate(Action[DecideGateInput, list[Fact], dict[str, Any]]):
 
     def prepare(self, ctx: Context, input: DecideGateInput, loaded: list[Fact]) -> dict[str, Any]:
         """Evaluate, and keep the gate's text with the explanation."""
-        from trueup.kernel.gates import evaluate, load_gate  # noqa: PLC0415 - yaml and jsonschema
+        from trueup.kernel.gates import evaluate, load_gate
 
         gate = load_gate(input.gate, predicates=registered())
         decision = evaluate(gate, loaded, input.now or ctx.now, subject=input.subject)

@@ -32,17 +32,17 @@ def evaluate_gate(app: App, gate_file: Path, facts_file: Path | None, subject: s
     moment = _moment(at)
     document = _given(gate_file, facts_file, subject, moment) if facts_file else _stored(app, gate_file, subject, moment)
     verdict = VERDICTS[document["outcome"]]
-    from trueup.kernel.gates import explain_lines  # noqa: PLC0415 - yaml and jsonschema
+    from trueup.kernel.gates import explain_lines
 
     app.emit({"verdict": verdict, "findings": [], **document}, [f"{document['outcome']}", *explain_lines(document)])
     finish(verdict)
 
 
 def _given(gate_file: Path, facts_file: Path, subject: str, moment: datetime | None) -> dict[str, Any]:
-    from datetime import UTC  # noqa: PLC0415
+    from datetime import UTC
 
-    from trueup.kernel.evidence.predicates import registered  # noqa: PLC0415
-    from trueup.kernel.gates import evaluate, load_facts, load_gate  # noqa: PLC0415
+    from trueup.kernel.evidence.predicates import registered
+    from trueup.kernel.gates import evaluate, load_facts, load_gate
 
     predicates = registered()
     decided: dict[str, Any] = evaluate(
@@ -56,7 +56,7 @@ def _given(gate_file: Path, facts_file: Path, subject: str, moment: datetime | N
 
 def _stored(app: App, gate_file: Path, subject: str, moment: datetime | None) -> dict[str, Any]:
     session = app.session
-    from trueup.kernel.gates.actions import DecideGate  # noqa: PLC0415
+    from trueup.kernel.gates.actions import DecideGate
 
     session.sequence()
     return dict(app.run(DecideGate, {"gate": gate_file, "subject": subject, "now": moment}))

@@ -22,7 +22,7 @@ def policy() -> None:
 @pass_app
 def check(app: App, folders: tuple[Path, ...]) -> None:
     """Validate policies and schema. Nothing starts on policies that fail this."""
-    from trueup.kernel.policy.load import check as check_folders  # noqa: PLC0415 - cedar
+    from trueup.kernel.policy.load import check as check_folders
 
     report = check_folders(folders or app.policies.folders(), app.policies.actions())
     problems = [{"place": p.place, "problem": str(p), "remedy": p.remedy} for p in report.problems]
@@ -46,7 +46,7 @@ def check(app: App, folders: tuple[Path, ...]) -> None:
 @pass_app
 def test(app: App, file: Path | None) -> None:
     """Run policy tests (YAML): who asks for what, and what must be the answer. Default: the product's own."""
-    from trueup.kernel.policy.load import ROLE_TESTS, load_policies, run_tests  # noqa: PLC0415
+    from trueup.kernel.policy.load import ROLE_TESTS, load_policies, run_tests
 
     store = load_policies(app.policies.folders(), actions=app.policies.actions())
     report = run_tests(store, file or ROLE_TESTS)
@@ -72,8 +72,8 @@ def explain(
     app: App, action: str, roles: tuple[str, ...], principal: str, agent: bool, other_tenant: bool, created_by: str
 ) -> None:
     """Say what would be decided for ACTION, by which policies, and which roles may. Exit 5 if it would be refused."""
-    from trueup.kernel.policy.load import load_policies  # noqa: PLC0415
-    from trueup.kernel.policy.questions import question  # noqa: PLC0415
+    from trueup.kernel.policy.load import load_policies
+    from trueup.kernel.policy.questions import question
 
     store = load_policies(app.policies.folders(), actions=app.policies.actions())
     answer = question(

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from trueup.domains.telemetry.engine.result import Envelope
 from trueup.domains.telemetry.report.markup import Safe, number, short, tag
 
-_WIDTH, _HEIGHT = 360.0, 214.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 8.0, 12.0, 26.0
+_WIDTH, _HEIGHT = 360.0, 220.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 8.0, 18.0, 26.0
 _MARGIN = 0.06
 _LABEL_SIDE = 0.6
 
@@ -39,7 +39,7 @@ class Scale:
         first, last = np.ceil(self.low / step), np.floor(self.high / step)
         if not np.isfinite(first) or last - first > 10:
             return (self.low, self.high)
-        ticks = tuple(float(one * step) for one in np.arange(first, last + 1))
+        ticks = tuple(float(one * step) + 0.0 for one in np.arange(first, last + 1))
         labels = [short(tick) for tick in ticks]
         return ticks if ticks and len(set(labels)) == len(labels) else (self.low, self.high)
 
@@ -146,7 +146,7 @@ def series_plot(
         side = "end" if onset > _LABEL_SIDE else "start"
         shapes.append(tag("rect", x=x, y=_TOP, width=_WIDTH - _RIGHT - x, height=_HEIGHT - _TOP - _BOTTOM, class_="after"))
         shapes.append(tag("line", x1=x, x2=x, y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="onset"))
-        shapes.append(tag("text", where, x=x + (-5 if side == "end" else 5), y=_TOP + 9, class_=f"label mark {side}"))
+        shapes.append(tag("text", where, x=x + (3 if side == "end" else -3), y=_TOP - 5, class_=f"label mark {side}"))
     return _picture(*shapes, title=title, description=words, name=name)
 
 

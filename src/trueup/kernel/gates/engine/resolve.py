@@ -77,7 +77,7 @@ def find(condition: Condition, about: Sequence[Fact], now: datetime) -> Finding:
         about = [fact for fact in about if fact.source in condition.sources]
     if any(fact.valid_at.tzinfo is None or fact.recorded_at.tzinfo is None for fact in about):
         return Finding(Outcome.UNKNOWN, f"{_asked(condition)}: a fact has a time without a zone")
-    newest = _newest(about, now)
+    newest = _newest(about)
     used = tuple(FactUse(fact, _standing(fact, condition, now), (now - fact.valid_at).total_seconds()) for fact in newest)
     outcome, words = _judge(condition, used)
     return Finding(outcome, f"{_asked(condition)}: {words}", used)
@@ -87,21 +87,21 @@ def _asked(condition: Condition) -> str:
     return f"{condition.subject}: {condition.wanted}"
 
 
-def _newest(about: Sequence[Fact], now: datetime) -> list[Fact]:
+def _newest(about: Sequence[Fact]) -> list[Fact]:
     """Return, per source, the facts that speak for it, sorted; more than one when it contradicts itself."""
     by_source: dict[str, list[Fact]] = {}
     for fact in about:
         by_source.setdefault(fact.source, []).append(fact)
-    chosen = [fact for known in by_source.values() for fact in _speaking(known, now)]
+    chosen = [fact for known in by_source.values() for fact in _speaking(known)]
     return sorted(chosen, key=lambda fact: (fact.source, fact.valid_at, fact.recorded_at, fact.id, fact.unit, repr(fact.value)))
 
 
-def _speaking(known: Sequence[Fact], now: datetime) -> list[Fact]:
+def _speaking(known: Sequence[Fact]) -> list[Fact]:
     """Return the facts that speak for one source.
 
     A correction takes the place of what it corrects: it counts as being as new as the newest fact that it replaces,
     so that correcting a failing fact cannot bring back an older, better one. A correction is honoured when it was
-    recorded later; otherwise both facts stand. A fact from the future always speaks.
+    recorded later; otherwise both facts stand.
     """
     order = sorted(known, key=lambda fact: fact.recorded_at)
     places: dict[str, list[int]] = {}
@@ -116,7 +116,7 @@ def _speaking(known: Sequence[Fact], now: datetime) -> list[Fact]:
         ranks.append(max([fact.valid_at, *(ranks[i] for i in replaced)]))
     standing = [i for i in range(len(order)) if i not in corrected]
     top = max(ranks[i] for i in standing)
-    return [order[i] for i in standing if ranks[i] == top or _future(order[i], now)]
+    return [order[i] for i in standing if ranks[i] == top]
 
 
 def _future(fact: Fact, now: datetime) -> bool:
