@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trueup.kernel.evidence.engine.fact import Predicate
     from trueup.kernel.policy.engine.model import ActionSpec
 
 
@@ -36,8 +39,8 @@ def policy_folders() -> list[Path]:
     return [kernel / "policy" / "policies", kernel / "evidence" / "policies"]
 
 
-class ProductPolicies:
-    """The policies and actions of the whole product, for commands that need no home."""
+class WholeProduct:
+    """Policies, actions and predicates of the whole product, for commands that need no home."""
 
     def folders(self) -> list[Path]:
         """Return the folders that hold policies."""
@@ -52,3 +55,10 @@ class ProductPolicies:
         from trueup.kernel.actions.registry import registered  # noqa: PLC0415
 
         return [action.spec() for action in registered()]
+
+    def predicates(self) -> "Mapping[str, Predicate]":
+        """Return the registered predicates by ``name@version``."""
+        from trueup.kernel.evidence.predicates import registered
+
+        wire_predicates()
+        return registered()

@@ -34,14 +34,17 @@ class Session(Protocol):
         """Release the home."""
 
 
-class Policies(Protocol):
-    """What the policy commands need to know of the whole product."""
+class Product(Protocol):
+    """What commands that need no home want to know of the whole product."""
 
     def folders(self) -> list[Path]:
         """Return the folders that hold policies."""
 
     def actions(self) -> list[Any]:
         """Return what policy knows of every registered action."""
+
+    def predicates(self) -> Mapping[str, Any]:
+        """Return the registered predicates by ``name@version``."""
 
 
 @dataclass
@@ -53,14 +56,14 @@ class App:
         verbose: say more on standard error.
         opener: opens the home when a command first needs it.
         key_folder: the home's keys, for commands that need no store; may not exist.
-        policies: the policies and actions of the product.
+        product: its policies, actions and predicates.
     """
 
     json: bool
     verbose: bool
     opener: Callable[[], Session]
     key_folder: Path
-    policies: Policies
+    product: Product
     _session: Session | None = field(default=None, repr=False)
 
     @property

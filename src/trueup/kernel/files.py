@@ -40,7 +40,9 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
         sync_folder(path.parent)
     except OSError as exc:
         if exc.errno in _FULL:
-            raise StorageFull(f"no room to write {path}", remedy="free some space and run the command again; nothing was written") from exc
+            raise StorageFull(
+                f"no room to write {path}", remedy="free some space and run the command again; nothing was written"
+            ) from exc
         if exc.filename and Path(str(exc.filename)) not in (scratch, path, path.parent):
             raise
         raise UsageError(f"cannot write {path}: {exc.strerror}", remedy="choose a place you can write") from exc

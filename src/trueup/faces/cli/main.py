@@ -12,7 +12,7 @@ import click
 
 from trueup import __version__
 from trueup.config.home import find_home
-from trueup.config.wiring import ProductPolicies
+from trueup.config.wiring import WholeProduct
 from trueup.kernel.doors import App, Session
 from trueup.kernel.errors import StorageFull, TrueupError
 from trueup.kernel.files import is_full
@@ -109,7 +109,7 @@ def _app(options: dict[str, str]) -> App:
         verbose="--verbose" in options,
         opener=opener,
         key_folder=home.keys,
-        policies=ProductPolicies(),
+        product=WholeProduct(),
     )
 
 

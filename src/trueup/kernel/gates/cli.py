@@ -1,5 +1,6 @@
 """``trueup gate``: decide by facts."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,21 +31,30 @@ def gate() -> None:
 def evaluate_gate(app: App, gate_file: Path, facts_file: Path | None, subject: str, at: str | None) -> None:
     """Evaluate a gate. Exit codes: 0 pass, 20 fail, 30 unknown. A decision on stored facts is recorded."""
     moment = _moment(at)
-    document = _given(gate_file, facts_file, subject, moment) if facts_file else _stored(app, gate_file, subject, moment)
+    document = _given(app, gate_file, facts_file, subject, moment) if facts_file else _stored(app, gate_file, subject, moment)
     verdict = VERDICTS[document["outcome"]]
     from trueup.kernel.gates import explain_lines
 
-    app.emit({"verdict": verdict, "findings": [], **document}, [f"{document['outcome']}", *explain_lines(document)])
+    app.emit(
+        {"verdict": verdict, "findings": unmet(document["tree"]), **document},
+        [f"{document['outcome']}", *explain_lines(document)],
+    )
     finish(verdict)
 
 
-def _given(gate_file: Path, facts_file: Path, subject: str, moment: datetime | None) -> dict[str, Any]:
+def unmet(tree: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the conditions that do not pass, in the order of the gate."""
+    if tree["kind"] == "condition":
+        return [] if tree["outcome"] == "pass" else [{name: tree[name] for name in ("id", "outcome", "words")}]
+    return [found for child in tree["children"] for found in unmet(child)]
+
+
+def _given(app: App, gate_file: Path, facts_file: Path, subject: str, moment: datetime | None) -> dict[str, Any]:
     from datetime import UTC
 
-    from trueup.kernel.evidence.predicates import registered
     from trueup.kernel.gates import evaluate, load_facts, load_gate
 
-    predicates = registered()
+    predicates = app.product.predicates()
     decided: dict[str, Any] = evaluate(
         load_gate(gate_file, predicates=predicates),
         load_facts(facts_file, predicates=predicates),

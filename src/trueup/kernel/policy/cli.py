@@ -24,7 +24,7 @@ def check(app: App, folders: tuple[Path, ...]) -> None:
     """Validate policies and schema. Nothing starts on policies that fail this."""
     from trueup.kernel.policy.load import check as check_folders
 
-    report = check_folders(folders or app.policies.folders(), app.policies.actions())
+    report = check_folders(folders or app.product.folders(), app.product.actions())
     problems = [{"place": p.place, "problem": str(p), "remedy": p.remedy} for p in report.problems]
     document = {
         "verdict": "PASS" if report.ok else "FAIL",
@@ -48,7 +48,7 @@ def test(app: App, file: Path | None) -> None:
     """Run policy tests (YAML): who asks for what, and what must be the answer. Default: the product's own."""
     from trueup.kernel.policy.load import ROLE_TESTS, load_policies, run_tests
 
-    store = load_policies(app.policies.folders(), actions=app.policies.actions())
+    store = load_policies(app.product.folders(), actions=app.product.actions())
     report = run_tests(store, file or ROLE_TESTS)
     failures = [{"case": r.case.name, "place": r.case.place, "problem": r.problem} for r in report.failures]
     verdict = "PASS" if report.ok else "FAIL"
@@ -75,7 +75,7 @@ def explain(
     from trueup.kernel.policy.load import load_policies
     from trueup.kernel.policy.questions import question
 
-    store = load_policies(app.policies.folders(), actions=app.policies.actions())
+    store = load_policies(app.product.folders(), actions=app.product.actions())
     answer = question(
         store, action, principal=principal, roles=frozenset(roles), agent=agent, other_tenant=other_tenant, created_by=created_by
     )

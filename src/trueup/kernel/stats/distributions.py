@@ -54,7 +54,8 @@ def beta_regularised(a: float, b: float, x: float, *, complement: float | None =
     """Return the regularised incomplete beta function I_x(a, b).
 
     Args:
-        a, b: shape parameters, > 0.
+        a: first shape parameter, > 0.
+        b: second shape parameter, > 0.
         x: upper limit, 0…1.
         complement: ``1 - x`` where the caller knows it more exactly than the subtraction would give.
 

@@ -65,8 +65,10 @@ def shape_distance(
     wild value moves a standard deviation, a lattice of few values does not survive a small change of unit.
 
     Args:
-        first, second: float64[n], ascending.
-        centres, deviations: means and standard deviations of the two samples.
+        first: float64[n], ascending.
+        second: float64[m], ascending.
+        centres: means of the two samples.
+        deviations: standard deviations of the two samples.
         points: accuracy; the answer is exact to about ``1 / points``.
 
     References:

@@ -20,14 +20,16 @@ class TestResult:
     p_value: float
 
 
-def welch_t(  # noqa: PLR0917 - six numbers in the order of every textbook
-    mean1: float, variance1: float, n1: float, mean2: float, variance2: float, n2: float, /
-) -> TestResult:
+def welch_t(mean1: float, variance1: float, n1: float, mean2: float, variance2: float, n2: float, /) -> TestResult:
     """Test whether two means differ, without assuming equal variances.
 
     Args:
-        mean1, variance1, n1: mean, unbiased variance and (effective) size of the first sample; n1 > 1.
-        mean2, variance2, n2: the same of the second.
+        mean1: mean of the first sample.
+        variance1: its unbiased variance.
+        n1: its (effective) size, > 1.
+        mean2: mean of the second sample.
+        variance2: its unbiased variance.
+        n2: its (effective) size, > 1.
 
     Returns:
         t of (second - first). No variance on either side: (0, 1) for equal means, else (±inf, 0).
@@ -60,8 +62,10 @@ def brown_forsythe(
     size the statistic's square is the classic F statistic.
 
     Args:
-        first, second: float64[n], in any order.
-        effective1, effective2: effective sizes of the deviations; the sizes themselves if not given.
+        first: float64[n], in any order.
+        second: float64[m], in any order.
+        effective1: effective size of the first sample's deviations; its size if not given.
+        effective2: the same of the second.
 
     References:
         Brown & Forsythe (1974), "Robust tests for the equality of variances".
@@ -83,7 +87,8 @@ def ks_distance(first: NDArray[np.float64], second: NDArray[np.float64], *, poin
     """Return the greatest vertical distance of two empirical distribution functions; ties are exact.
 
     Args:
-        first, second: float64[n], ascending, n ≥ 1.
+        first: float64[n], ascending, n ≥ 1.
+        second: float64[m], ascending, m ≥ 1.
         points: evaluate at no more than this many order statistics of each sample (evenly spaced in rank). The answer
             is then too small by at most ``1 / (points - 1)``. None: at every value.
 
@@ -115,8 +120,10 @@ def share_test(hits1: int, n1: int, hits2: int, n2: int) -> TestResult:
     """Test whether two shares differ, by the pooled normal test with continuity correction.
 
     Args:
-        hits1, n1: cells with the property, and all cells, of the first sample; n1 ≥ 1.
-        hits2, n2: the same of the second.
+        hits1: cells of the first sample with the property.
+        n1: all its cells, ≥ 1.
+        hits2: cells of the second sample with the property.
+        n2: all its cells, ≥ 1.
 
     References:
         Fleiss, Levin & Paik (2003), "Statistical methods for rates and proportions", section 3.1.

@@ -40,18 +40,10 @@ def test_a_recording_holds_numbers_only(path: Path) -> None:
 def test_the_busy_recording_burns_a_core_and_holds_its_memory(tmp_path: Path) -> None:
     baseline, run = recorded("drifted")
     with open_table(baseline, workdir=tmp_path) as idle, open_table(run, workdir=tmp_path) as busy:
-        assert (
-            float(np.mean(idle.column("tree_cpu_percent").values))
-            < 5
-            < 80
-            < float(np.mean(busy.column("tree_cpu_percent").values))
-        )
-        assert (
-            float(np.max(idle.column("tree_rss_bytes").values))
-            < 1 << 26
-            < 1 << 29
-            < float(np.min(busy.column("tree_rss_bytes").values))
-        )
+        assert float(np.mean(idle.column("tree_cpu_percent").values)) < 5
+        assert float(np.mean(busy.column("tree_cpu_percent").values)) > 80
+        assert float(np.max(idle.column("tree_rss_bytes").values)) < 64 << 20
+        assert float(np.min(busy.column("tree_rss_bytes").values)) > 512 << 20
 
 
 def test_the_clean_pair_passes(tmp_path: Path) -> None:

@@ -324,6 +324,14 @@ def test_parquet_types_are_told_apart(tmp_path: Path) -> None:
         assert dict(opened.column("numbers").quarantined) == {"text": 1}
 
 
+def test_a_parquet_file_of_one_large_block_is_read_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    noise = np.random.default_rng(3)
+    pq.write_table(pa.table({f"c{i}": noise.random(150_000) for i in range(80)}), path, compression="none", use_dictionary=False)
+    with open_table(path, workdir=tmp_path) as table:
+        assert (len(table.numeric), table.rows, len(table.column("c79").values)) == (80, 150_000, 150_000)
+
+
 def test_a_parquet_file_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": np.random.default_rng(1).random(5000)}), path)
@@ -370,11 +378,11 @@ def test_nested_json_is_flattened_one_level_and_excluded_below(tmp_path: Path) -
 
 
 def test_json_cells_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
-    lines = [1, 2, 3, 4, "x", True, [1], float("nan"), 10**400, None]
+    lines = [1, 2, 3, "4", 5, "x", True, "true", [1], float("nan"), 10**400, None, "NA"]
     content = "".join(json.dumps({"a": cell}) + "\n" for cell in lines)
     with open_table(written(tmp_path, content, "t.jsonl"), workdir=tmp_path) as table:
         a = table.column("a")
-        assert (a.values.tolist(), dict(a.quarantined), a.missing) == ([1, 2, 3, 4], {"text": 3, "non_finite": 2}, 1)
+        assert (a.values.tolist(), dict(a.quarantined), a.missing) == ([1, 2, 3, 4, 5], {"text": 4, "non_finite": 2}, 2)
 
 
 @pytest.mark.parametrize(
@@ -414,7 +422,7 @@ def test_an_empty_json_lines_file_is_a_table_without_rows(tmp_path: Path) -> Non
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(finite, st.one_of(st.none(), finite)), min_size=1, max_size=40))
 def test_numbers_come_back_exactly_and_in_order_from_every_format(tmp_path: Path, rows: list[tuple[float, float | None]]) -> None:
     files = {
@@ -436,7 +444,7 @@ def test_numbers_come_back_exactly_and_in_order_from_every_format(tmp_path: Path
                 assert list(zip(where, other.values.tolist(), strict=True)) == filled
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=60), st.text(alphabet='1a,;"\n\r\t{}[]:_ .x\ufeff', max_size=60).map(str.encode)))
 def test_any_bytes_are_a_table_or_a_refusal_and_never_a_crash(tmp_path: Path, content: bytes) -> None:
     for name in ("t.csv", "t.jsonl", "t.parquet"):

@@ -33,7 +33,8 @@ def compare(baseline: Table, run: Table, *, config: CompareConfig) -> Comparison
     """Say whether a run still behaves as its baseline.
 
     Args:
-        baseline, run: readable tables; each column is read once.
+        baseline: the table of the claim; each column is read once.
+        run: the table of what is; each column is read once.
         config: what counts as a difference.
 
     Returns:
@@ -47,15 +48,15 @@ def compare(baseline: Table, run: Table, *, config: CompareConfig) -> Comparison
     """
     if not baseline.rows or not run.rows:
         empty = [name for name, table in (("the baseline", baseline), ("the run", run)) if not table.rows]
-        notes = (f"{' and '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows",)
-        return _answer(Verdict.NO_DATA, (), (), baseline, run, notes, config)
+        note = f"{' and '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows"
+        return _answer(Verdict.NO_DATA, (), (), baseline, run, (note,), config)
     examined = _examine_all(baseline, run, config)
     judged = _judge_all(examined, config)
     findings = [finding for item in judged for finding in item.findings]
     failing = {item.metric for item in examined if item.failing}
     findings.sort(key=lambda f: (f.metric not in failing, -score(f, config), f.metric, f.kind))
     compared = [name for name in baseline.numeric if name in set(run.numeric)]
-    notes = (*_column_notes(baseline, run, compared), *sorted(item.note for item in judged if item.note))
+    notes = (*_column_notes(baseline, run, compared), *_unjudged_note(judged), *sorted(item.note for item in judged if item.note))
     verdicts = {item.result.verdict for item in judged}
     return _answer(_verdict(verdicts, compared), findings, judged, baseline, run, notes, config)
 
@@ -154,6 +155,11 @@ def _column_notes(baseline: Table, run: Table, compared: Sequence[str]) -> list[
         why = f"in the baseline it is not compared: {excluded[name]}" if name in excluded else "the baseline has no such column"
         notes.append(f"{name} is in the run only ({why})")
     return notes
+
+
+def _unjudged_note(judged: Sequence[_Judged]) -> list[str]:
+    names = [item.result.metric for item in judged if item.result.verdict is Verdict.INSUFFICIENT_DATA]
+    return [f"not judged, for want of data: {', '.join(names)}"] if names else []
 
 
 def _all_excluded(baseline: Table, run: Table) -> tuple[Excluded, ...]:

@@ -58,12 +58,12 @@ def departures(varying: NDArray[np.float64], constant: float, others: int) -> De
 
 def became_varying(found: Departures, config: CompareConfig) -> bool:
     """Decide whether a run that departs from the baseline's constant is a finding (else it is not known)."""
-    return found.share > 0.5 or found.chance < config.alpha or found.cells >= _MANY * config.min_n  # noqa: PLR2004 - a half
+    return found.share > 0.5 or found.chance < config.alpha or found.cells >= _MANY * config.min_n
 
 
 def became_constant(found: Departures, config: CompareConfig) -> bool:
     """Decide whether a run that stands still where the baseline varied is a finding (else it is no difference)."""
-    return found.share > 0.5 or found.chance < config.alpha  # noqa: PLR2004 - a half
+    return found.share > 0.5 or found.chance < config.alpha
 
 
 def relative_change(before: float, after: float) -> float:

@@ -76,4 +76,5 @@ def gap_test(baseline: ColumnData, run: ColumnData, config: CompareConfig) -> Ra
 def explain_gap(baseline: ColumnData, run: ColumnData) -> str:
     """Explain a finding of the gap test."""
     before, after = baseline.missing / baseline.total, run.missing / run.total
-    return f"{explain.share(after)} of the run's cells are missing ({run.missing:,} of {run.total:,}), against {explain.share(before)} of the baseline's"
+    lost = f"{explain.share(after)} of the run's cells are missing ({run.missing:,} of {run.total:,})"
+    return f"{lost}, against {explain.share(before)} of the baseline's"

@@ -17,6 +17,7 @@ taken out, so that one change is not reported three times.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ from trueup.kernel.stats import (
     ks_p_value,
     locate_change,
     moments,
+    quantile_sorted,
     shape_distance,
     welch_t,
 )
@@ -42,6 +44,15 @@ from trueup.kernel.stats import (
 _KNOWN = 50.0
 # so few different values make a lattice on which shape has no meaning apart from level and scale
 _COARSE = 12
+_TWO = 2
+
+
+class Lattice(IntEnum):
+    """How many values a metric takes: a few, or mostly one of them, leave shape no meaning of its own."""
+
+    NONE = 0
+    FEW_VALUES = 1
+    TWO_VALUES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +97,14 @@ class Detected:
 
     Args:
         level, scale: the changes the tests speak of; None where nothing was tested.
-        coarse: the number of different values when they are few, else 0.
+        lattice: how far level, scale and shape can move apart.
         unresolved: why the metric cannot be judged; empty when it was.
     """
 
     tests: tuple[RawTest, ...]
     level: Change | None
     scale: Change | None
-    coarse: int
+    lattice: Lattice
     unresolved: str
 
 
@@ -167,9 +178,7 @@ def _strongest_cut(sample: Sample, joint: _Pair) -> int:
     return value_bounds(sample.values, len(blocks), [0, cut, len(blocks)])[1]
 
 
-def _level(
-    baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig
-) -> tuple[list[RawTest], Change, Sample, Track]:
+def _level(baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig) -> tuple[list[RawTest], Change, Sample, Track]:
     whole, within = joint.whole(), joint.within()
     first, second = joint.baseline.moments.mean, joint.run.moments.mean
     change, steady, spread = Change(first, second, second, second, None), run, baseline.spread
@@ -236,24 +245,33 @@ def _shape(baseline: Sample, steady: Sample, scale: Change, tau: float, config: 
     return RawTest("kolmogorov_smirnov", Kind.SHAPE, distance, p_value, distance, floor, distance / floor)
 
 
-def _distinct(*samples: Sample) -> int:
-    """Count the different values of both sides while they are few; 0 when they are many."""
+def _rests(sample: Sample) -> bool:
+    """Whether at least half of the values are one and the same."""
+    return quantile_sorted(sample.ordered, 0.25) == quantile_sorted(sample.ordered, 0.75)
+
+
+def _lattice(baseline: Sample, run: Sample) -> Lattice:
+    """Say how far level, scale and shape can move apart, from the different values of both sides."""
     seen: set[float] = set()
-    for sample in samples:
+    for sample in (baseline, run):
         step = max(1, sample.n // POINTS)
         seen.update(np.unique(sample.ordered[::step])[: _COARSE + 1].tolist())
-    return len(seen) if len(seen) <= _COARSE else 0
+    if len(seen) <= _TWO:
+        return Lattice.TWO_VALUES
+    return Lattice.FEW_VALUES if len(seen) <= _COARSE or _rests(baseline) or _rests(run) else Lattice.NONE
 
 
 def detect(baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
     """Carry out all tests of one metric that has enough independent values.
 
     Args:
-        baseline, run: the two sides, neither constant.
+        baseline: the claim, not constant.
+        run: what is, not constant.
+        config: significance and floors.
     """
     joint = pair(baseline.level, run.level)
     tests, level, steady, calm = _level(baseline, run, joint, config)
-    coarse = _distinct(baseline, run)
+    lattice = _lattice(baseline, run)
     spread = pair(calm, steady.spread)
     if spread.effective < config.min_effective:
         ratio = _ratio(spread.run.moments.mean, spread.baseline.moments.mean)
@@ -263,10 +281,10 @@ def detect(baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
                 f"its deviations change too slowly to be tested ({spread.effective:.1f} independent values, "
                 f"{config.min_effective:g} are needed), and their ratio of {ratio:.2f} is not within the floor"
             )
-        return Detected(tuple(tests), level, None, coarse, unresolved)
+        return Detected(tuple(tests), level, None, lattice, unresolved)
     more, scale = _scale(spread, steady, config)
     shape = _shape(baseline, steady, scale, max(joint.tau, spread.tau), config)
-    return Detected((*tests, *more, shape), level, scale, coarse, "")
+    return Detected((*tests, *more, shape), level, scale, lattice, "")
 
 
 def onset_of(change: Change, strength: Callable[[float], float]) -> tuple[int | None, float]:

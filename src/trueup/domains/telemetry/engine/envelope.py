@@ -14,6 +14,7 @@ def envelope(values: NDArray[np.float64], *, buckets: int = BUCKETS) -> Envelope
 
     Args:
         values: float64[n], in row order. Buckets hold equally many values, so rows without a value take no room.
+        buckets: greatest number of buckets.
     """
     n = len(values)
     if n == 0:
@@ -24,10 +25,7 @@ def envelope(values: NDArray[np.float64], *, buckets: int = BUCKETS) -> Envelope
     # divided before it is summed where the sum itself could overflow
     lengths = np.diff(np.append(starts, n))
     huge = max(abs(float(low.min())), abs(float(high.max()))) > np.finfo(np.float64).max / n
-    if huge:
-        mean = np.add.reduceat(values / np.repeat(lengths, lengths), starts)
-    else:
-        mean = np.add.reduceat(values, starts) / lengths
+    mean = np.add.reduceat(values / np.repeat(lengths, lengths) if huge else values, starts) / (1 if huge else lengths)
     return Envelope(low=low, mean=np.clip(mean, low, high), high=high)
 
 
@@ -35,7 +33,9 @@ def histogram_edges(low: float, high: float, *, bins: int = BINS) -> NDArray[np.
     """Return bin edges that hold every value of both samples; a single bin around a single value.
 
     Args:
-        low, high: least and greatest value of both samples together, |value| ≤ 1e300.
+        low: least value of both samples together, |low| ≤ 1e300.
+        high: greatest value, |high| ≤ 1e300.
+        bins: greatest number of bins; fewer where neighbouring edges are the same number.
     """
     if low == high:
         pad = max(abs(low) * 0.5, 0.5)

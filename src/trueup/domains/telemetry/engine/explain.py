@@ -45,14 +45,15 @@ def two_numbers(first: float, second: float) -> tuple[str, str]:
 
 def percent(before: float, after: float) -> str:
     """Write a relative change in brackets, with a space before it; empty where there is nothing to relate it to."""
-    if before == 0.0 or before == after:
+    if before in (0.0, after):
         return ""
     change = 100.0 * (after / abs(before) - math.copysign(1.0, before))
-    if not math.isfinite(change) or abs(change) >= 1e6:  # noqa: PLR2004 - beyond this a percentage tells nobody anything
+    if not math.isfinite(change) or abs(change) >= 1e6:
         return ""
     sign = "+" if change > 0 else _MINUS
-    decimals = 1 if abs(change) >= 0.05 else max(1, 1 - math.floor(math.log10(abs(change)))) if change else 1  # noqa: PLR2004
-    return f" ({sign}{abs(change):,.{decimals}f} %)"
+    size = abs(change)
+    decimals = 0 if size >= 1000.0 else 1 if size >= 0.05 or not size else 1 - math.floor(math.log10(size))
+    return f" ({sign}{size:,.{decimals}f} %)"
 
 
 def place(onset: int | None, rows: int) -> str:
@@ -97,8 +98,8 @@ def shape(distance: float) -> str:
 
 def share(part: float) -> str:
     """Write a share as a percentage; never 0 or 100 unless it is."""
-    if 0.0 < part < 0.0001:  # noqa: PLR2004 - below what one digit would show
+    if 0.0 < part < 0.0001:
         return "less than 0.01 %"
-    if 0.9999 < part < 1.0:  # noqa: PLR2004
+    if 0.9999 < part < 1.0:
         return "more than 99.99 %"
     return f"{100.0 * part:.3g} %"

@@ -5,12 +5,10 @@ import math
 from trueup.domains.telemetry.engine import explain
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.coverage import explain_gap
-from trueup.domains.telemetry.engine.detect import Change, RawTest, onset_of
+from trueup.domains.telemetry.engine.detect import Change, Lattice, RawTest, onset_of
 from trueup.domains.telemetry.engine.metric import Examined, make_finding
 from trueup.domains.telemetry.engine.result import Finding, Kind, Test
 from trueup.domains.telemetry.engine.sample import finite, unscaled
-
-_TWO_VALUED = 2
 
 
 def raw_tests(examined: Examined) -> tuple[RawTest, ...]:
@@ -22,17 +20,18 @@ def raw_tests(examined: Examined) -> tuple[RawTest, ...]:
 def adjusted_tests(examined: Examined, q_values: list[float], config: CompareConfig) -> tuple[Test, ...]:
     """Return the tests of a metric with their adjusted p-values.
 
-    On a lattice of a few values level, scale and shape cannot move apart: there a change of shape is only counted when
-    neither level nor scale changed, and of a metric with two values one change only.
+    On a lattice of a few values, or where a metric mostly rests at one, level, scale and shape cannot move apart: there
+    a change of shape is only counted when neither level nor scale changed, and of a metric with two values one change
+    only.
     """
     raw = raw_tests(examined)
     found = [q < config.alpha and test.strength >= 1.0 for test, q in zip(raw, q_values, strict=True)]
     kinds = {test.kind for test, yes in zip(raw, found, strict=True) if yes}
     explained: set[Kind] = set()
-    coarse = examined.detected.coarse if examined.detected else 0
-    if coarse and kinds & {Kind.LEVEL, Kind.SCALE}:
+    lattice = examined.detected.lattice if examined.detected else Lattice.NONE
+    if lattice and kinds & {Kind.LEVEL, Kind.SCALE}:
         explained.add(Kind.SHAPE)
-    if 0 < coarse <= _TWO_VALUED and Kind.LEVEL in kinds:
+    if lattice is Lattice.TWO_VALUES and Kind.LEVEL in kinds:
         explained.add(Kind.SCALE)
     tests = tuple(
         Test(

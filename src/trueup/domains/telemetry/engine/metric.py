@@ -133,7 +133,8 @@ def examine(metric: str, first: ColumnData, second: ColumnData, config: CompareC
 
     Args:
         metric: its name.
-        first, second: its columns in the baseline and in the run.
+        first: its column in the baseline.
+        second: its column in the run.
         config: what counts as a difference.
     """
     baseline_column, run_column = clean(first), clean(second)
@@ -186,8 +187,12 @@ def make_finding(
     """Make a finding about a metric.
 
     Args:
+        known: the metric.
+        kind: what is different.
+        effect: unit-free size.
         explanation: from the verb on; the metric's name is put before it.
         index: the run's value from which on the difference persists.
+        q_value: adjusted p-value; None where nothing was tested.
     """
     row = known.rows.of(index)
     return Finding(
@@ -261,7 +266,11 @@ def unexamined(
     """Describe a metric that is a numeric column of at most one side.
 
     Args:
-        kind, explanation: of the finding, if it is one; its effect is the whole metric, 1.
+        metric: its name.
+        first: its column in the baseline, if it is one there.
+        second: its column in the run, if it is one there.
+        kind: of the finding, if it is one; its effect is the whole metric, 1.
+        explanation: of the finding.
         failing: whether the finding fails the run by itself.
         unjudged: why the metric cannot be judged.
     """

@@ -1,6 +1,7 @@
 """Where a change begins, and a run with its changes of level or spread taken out."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def without_levels(values: NDArray[np.float64], bounds: Sequence[int]) -> NDArra
     The median, because it leaves values of a lattice on the lattice, and a metric that mostly rests at rest.
     """
     residual = values.copy()
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds):
         if start == stop:
             continue
         residual[start:stop] -= float(np.median(values[start:stop]))

@@ -5,15 +5,17 @@ metric are worth a handful of independent values, often one. No test of the mean
 unknown, and two stretches of one and the same random walk differ "significantly" nearly always. What can still be said
 without a model of the process is said by ranges, in the unit of what the baseline itself has been seen to do:
 
-*Different beyond doubt* when at least a fifth of the run, all on one side, lies ``slow_separation`` (5) full baseline
+*Different beyond doubt* when at least a fifth of the run, all on one side, lies ``slow_separation`` (3) full baseline
 ranges or more outside the baseline's range, and by ``slow_material`` (1 %) or more of the baseline's greatest magnitude.
 The first condition asks for a move several times greater than everything the metric did while it was certified; a
 stationary process practically never makes it. The second is there because a plateau has nearly no range: a memory
 column that stood within one page for the baseline would else be "different" by a few pages.
 
 *Equal as far as can be seen* when both ends of the two ranges differ by less than ``slow_equal`` (0.1 %) of the
-magnitude (nothing material can hide there: an equivalence, however few the values), or when both ends agree
-within a quarter of the wider range and the means within half a standard deviation (the run did what the baseline did).
+magnitude (nothing material can hide there: an equivalence, however few the values), or when the two distribution
+functions are nowhere more than a fifth apart and the means agree within half a standard deviation (the run did what the
+baseline did). Two stretches of a slow process practically never agree so well by chance unless they are interleaved or
+long; no test is claimed, and ranges are not asked for, since one burst more or less is all that moves their ends.
 
 Everything between is not known, and is said so: INSUFFICIENT_DATA, with the remedy to sample longer.
 
@@ -28,12 +30,13 @@ from enum import Enum
 import numpy as np
 
 from trueup.domains.telemetry.engine.config import CompareConfig
-from trueup.domains.telemetry.engine.sample import Sample
+from trueup.domains.telemetry.engine.sample import POINTS, Sample
+from trueup.kernel.stats import ks_distance
 
 # share of the run that must lie far outside
 _FAR_SHARE = 0.2
-# agreement of the ends of the ranges, in the wider range; of the means, in standard deviations
-_END = 0.25
+# agreement of the distribution functions; of the means, in standard deviations
+_APART = 0.2
 _MEAN = 0.5
 
 
@@ -87,8 +90,10 @@ def judge_slow(baseline: Sample, run: Sample, effective: float, config: CompareC
     """Say what can be said about a metric with too few independent values (see the module's text).
 
     Args:
-        baseline, run: the two sides, the baseline not constant.
+        baseline: the claim, not constant.
+        run: what is.
         effective: independent values of the weaker side.
+        config: what counts as far and as equal.
     """
     if answer := _far(baseline, run, config):
         return answer
@@ -97,8 +102,7 @@ def judge_slow(baseline: Sample, run: Sample, effective: float, config: CompareC
     few = f"it changes so slowly that {min(baseline.n, run.n):,} values are worth {effective:.1f} independent ones"
     if ends <= config.slow_equal * magnitude:
         return SlowAnswer(Outcome.EQUAL, f"{few}; its whole range is the baseline's within {config.slow_equal:.2g} of its size")
-    width = max(baseline.high - baseline.low, run.high - run.low)
     apart = abs(run.level.moments.mean - baseline.level.moments.mean)
-    if ends <= _END * width and apart <= _MEAN * max(baseline.sd, run.sd):
-        return SlowAnswer(Outcome.EQUAL, f"{few}; its range and mean coincide with the baseline's")
+    if apart <= _MEAN * max(baseline.sd, run.sd) and ks_distance(baseline.ordered, run.ordered, points=POINTS) <= _APART:
+        return SlowAnswer(Outcome.EQUAL, f"{few}; they are distributed as the baseline's")
     return SlowAnswer(Outcome.UNKNOWN, f"{few} ({config.min_effective:g} are needed): sample longer")

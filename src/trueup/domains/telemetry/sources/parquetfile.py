@@ -28,6 +28,7 @@ _NUMBERS = frozenset(
         "DOUBLE",
     ]
 )
+_BATCH = 8
 _REMEDY = "write the file again; a Parquet file is complete only once its writer was closed"
 
 
@@ -55,7 +56,7 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, *, named: st
         raise UnreadableInput(f"{named}: two columns are called {double!r}", remedy="give every column its own name")
     fields = [_field(name, row[0], str(row[1])) for name, row in zip(names, described, strict=True)]
     rows = int(counted[0]) if counted else 0
-    return Relation(connection, source, fields, rows, named=named)
+    return Relation(connection, source, fields, rows, named=named, batch=_BATCH)
 
 
 def _names(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import duckdb
 
 _PREFIX_ROWS = 2048
-_BATCH = 200
 
 
 def value_sql(cell: str) -> str:
@@ -69,6 +68,7 @@ class Relation:
         fields: its columns, in file order.
         rows: number of data rows.
         named: how errors call the file.
+        batch: columns to look at in one go; a file that others wrote may hold a million rows of each in one block.
         notes: what a reader should know about how the file was read.
     """
 
@@ -77,6 +77,7 @@ class Relation:
     fields: Sequence[Field]
     rows: int
     named: str = ""
+    batch: int = 200
     notes: tuple[str, ...] = ()
     numeric: tuple[str, ...] = field(init=False, default=())
     excluded: tuple[Excluded, ...] = field(init=False, default=())
@@ -122,8 +123,8 @@ class Relation:
             return self.connection.execute(f"select {cells} from {self.source} {rest}").fetchnumpy()  # noqa: S608 - cells and source are built from quoted parts
 
     def _classified(self) -> Iterator[tuple[str, Role]]:
-        for start in range(0, len(self.fields), _BATCH):
-            batch = self.fields[start : start + _BATCH]
+        for start in range(0, len(self.fields), self.batch):
+            batch = self.fields[start : start + self.batch]
             counted = [
                 (item.name, kind, f"count(*) filter ({item.kind} = {kind:d})" if item.kind else f"count({item.value})")
                 for item in batch
@@ -147,8 +148,8 @@ class Relation:
     def _clocks(self, names: Sequence[str]) -> dict[str, str]:
         """Find the clocks among the numeric columns; most are ruled out by their first rows."""
         reasons: dict[str, str] = {}
-        for start in range(0, len(names), _BATCH):
-            batch = names[start : start + _BATCH]
+        for start in range(0, len(names), self.batch):
+            batch = names[start : start + self.batch]
             cells = ", ".join(f"{self._fields[name].value} as v{index}" for index, name in enumerate(batch))
             prefix = self._fetch(cells, f"limit {_PREFIX_ROWS}")
             for index, name in enumerate(batch):

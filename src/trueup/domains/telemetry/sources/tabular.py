@@ -31,6 +31,7 @@ _KNOWN = (
     (b"\xfd7zXZ", "an xz archive"),
 )
 _HEAD = 4096
+_PARQUET_MIB = 192
 _COPY_BYTES = 1 << 18
 
 
@@ -75,7 +76,9 @@ def _opened(path: Path, scratch: Path, stack: ExitStack, *, named: str) -> "Open
     kind = _kind(head, suffix, named)
     if kind == "jsonl":
         return stack.enter_context(read_json_lines(plain, named=named, scratch=scratch))
-    connection = stack.enter_context(connect(scratch, reads=plain, memory_mib=_memory(head)))
+    connection = stack.enter_context(
+        connect(scratch, reads=plain, memory_mib=_PARQUET_MIB if kind == "parquet" else _memory(head))
+    )
     if kind == "empty":
         return empty(connection)
     if kind == "parquet":
