@@ -33,8 +33,7 @@ def fits(value: FactValue, predicate: Predicate) -> bool:
             return isinstance(value, bool)
         case ValueType.INTEGER:
             return isinstance(value, int) and not isinstance(value, bool)
-        case ValueType.NUMBER:
-            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def satisfies(value: FactValue, condition: Condition) -> bool:
