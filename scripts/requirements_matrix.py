@@ -1,7 +1,7 @@
 """Hold docs/requirements.toml against the tests, both ways, and write the matrix.
 
-    python scripts/requirements_matrix.py --check     fail when they disagree
-    python scripts/requirements_matrix.py --write     write docs/reference/requirements.md
+python scripts/requirements_matrix.py --check     fail when they disagree
+python scripts/requirements_matrix.py --write     write docs/reference/requirements.md
 """
 
 import ast
@@ -39,9 +39,15 @@ def marked_tests() -> dict[str, list[str]]:
 def problems() -> list[str]:
     """Return what does not agree."""
     known, tested = requirements(), marked_tests()
-    found = [f"{key}: state {item['state']!r} is not one of {STATES}" for key, item in known.items() if item["state"] not in STATES]
+    found = [
+        f"{key}: state {item['state']!r} is not one of {STATES}" for key, item in known.items() if item["state"] not in STATES
+    ]
     found += [f"{key}: marked by {tests[0]}, but not in {SOURCE.name}" for key, tests in tested.items() if key not in known]
-    found += [f"{key}: called done, but no test proves it" for key, item in known.items() if item["state"] == "done" and not tested.get(key)]
+    found += [
+        f"{key}: called done, but no test proves it"
+        for key, item in known.items()
+        if item["state"] == "done" and not tested.get(key)
+    ]
     found += [f"{key}: an id needs its domain (domain:id)" for key in known if ":" not in key]
     return found
 
@@ -49,7 +55,12 @@ def problems() -> list[str]:
 def matrix() -> str:
     """Return the matrix as Markdown."""
     known, tested = requirements(), marked_tests()
-    lines = ["# Requirements", "", "Made by `scripts/requirements_matrix.py --write` from `docs/requirements.toml` and the marks of the tests.", ""]
+    lines = [
+        "# Requirements",
+        "",
+        "Made by `scripts/requirements_matrix.py --write` from `docs/requirements.toml` and the marks of the tests.",
+        "",
+    ]
     done = sum(item["state"] == "done" for item in known.values())
     lines += [f"{done} of {len(known)} done.", "", "| id | requirement | state | tests |", "|---|---|---|---|"]
     for key, item in known.items():

@@ -18,7 +18,8 @@ def bulk() -> dict[str, float]:
         from trueup.kernel.evidence import ledger
 
         bodies = [
-            {"v": 1, "action": "a.b.c", "at": "2026-01-01T00:00:00.000000Z", "n": n, "input": "0" * 64, "outcome": "done"} for n in range(BATCH)
+            {"v": 1, "action": "a.b.c", "at": "2026-01-01T00:00:00.000000Z", "n": n, "input": "0" * 64, "outcome": "done"}
+            for n in range(BATCH)
         ]
         began, cpu = time.perf_counter(), time.process_time()
         for _ in range(BATCHES):

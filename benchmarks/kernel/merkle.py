@@ -36,7 +36,9 @@ def write_log(path: str) -> None:
     with Path(path).open("wb") as file:
         file.write(logfile.header_line(ORIGIN, [signer.vkey(ORIGIN)]))
         for index in range(SIZE):
-            body = encode({"v": 1, "action": "a.b.c", "at": "2026-01-01T00:00:00.000000Z", "n": index, "input": "0" * 64, "outcome": "done"})
+            body = encode(
+                {"v": 1, "action": "a.b.c", "at": "2026-01-01T00:00:00.000000Z", "n": index, "input": "0" * 64, "outcome": "done"}
+            )
             hashed = leaf_hash(body)
             frontier.extend((hashed,))
             file.write(logfile.entry_line(index, hashed, body))

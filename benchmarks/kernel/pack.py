@@ -29,7 +29,9 @@ def prepare(folder: str) -> None:
 
         def prepare(self, ctx, input, loaded):  # noqa: ARG002
             put = ctx.ports.artifacts.put
-            return [put(ctx.tenant, os.urandom(SIZE), name=f"{n}.bin", media_type="application/octet-stream") for n in range(FILES)]
+            return [
+                put(ctx.tenant, os.urandom(SIZE), name=f"{n}.bin", media_type="application/octet-stream") for n in range(FILES)
+            ]
 
         def apply(self, ctx, input, loaded, prepared):  # noqa: ARG002
             return Outcome({}, artifacts=prepared, subjects=["bench"])

@@ -6,11 +6,11 @@ import sys
 def main() -> None:
     """Run the command line and leave with its exit code; ``--version`` loads nothing else."""
     if sys.argv[1:] == ["--version"]:
-        from trueup import __version__  # noqa: PLC0415
+        from trueup import __version__
 
         sys.stdout.write(f"trueup, version {__version__}\n")
         return
-    from trueup.faces.cli.main import main as run  # noqa: PLC0415
+    from trueup.faces.cli.main import main as run
 
     sys.exit(run())
 

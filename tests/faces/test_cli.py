@@ -1,13 +1,11 @@
 """The installed command: global options anywhere, one exit-code table, one JSON document for every exit code."""
 
 import json
-import os
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import ROOT, TRUEUP, Command
 
 
@@ -40,7 +38,8 @@ def test_init_is_safe_to_repeat(elsewhere):
 def test_a_half_made_home_is_completed(elsewhere):
     elsewhere("init")
     for path in ("run", "spool", "artifacts"):
-        os.rmdir(elsewhere.home / path) if not any((elsewhere.home / path).iterdir()) else None
+        if not any((elsewhere.home / path).iterdir()):
+            (elsewhere.home / path).rmdir()
     assert elsewhere("init").code == 0
 
 

@@ -9,8 +9,8 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-
 from tests.conftest import TRUEUP
+
 from trueup.kernel.evidence.engine.verifier import verify_pack
 
 KILLS = 100
@@ -19,7 +19,9 @@ KILLS = 100
 def killed(command, home, cwd, after):
     """Start a command, kill it after so many seconds; tell whether it was still running."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("TRUEUP_")} | {"TRUEUP_HOME": str(home)}
-    child = subprocess.Popen([str(TRUEUP), *map(str, command)], cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [str(TRUEUP), *map(str, command)], cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         child.wait(after)
     except subprocess.TimeoutExpired:
@@ -36,7 +38,18 @@ def test_a_hundred_kills_of_compare_and_pack_leave_nothing_half_done(trueup, hom
     numbers = np.random.default_rng(1)
     for name in ("a.csv", "b.csv"):
         np.savetxt(tmp_path / name, numbers.normal(10, 1, (3000, 4)), delimiter=",", header="w,x,y,z", comments="")
-    compare = ["telemetry", "compare", "--baseline", tmp_path / "a.csv", "--run", tmp_path / "b.csv", "--subject", "run", "--out", tmp_path / "out"]
+    compare = [
+        "telemetry",
+        "compare",
+        "--baseline",
+        tmp_path / "a.csv",
+        "--run",
+        tmp_path / "b.csv",
+        "--subject",
+        "run",
+        "--out",
+        tmp_path / "out",
+    ]
     began = time.monotonic()
     assert trueup(*compare).code == 0
     lasts = {"compare": time.monotonic() - began}

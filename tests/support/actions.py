@@ -4,10 +4,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from trueup.kernel.actions.base import Action, Context, Input, Outcome, Resource, Risk
+from trueup.kernel.actions.base import Action, Context, Input, Outcome, Resource
 from trueup.kernel.actions.errors import SeparationOfDuties
 from trueup.kernel.errors import TrueupError
 from trueup.kernel.evidence.engine.fact import Fact, Predicate, ValueType
+from trueup.kernel.policy.engine.model import Risk
 
 STATE = Predicate("testing.state", 1, ValueType.TEXT, "a state, for tests")
 LEVEL = Predicate("testing.level", 1, ValueType.NUMBER, "a level, for tests", "V")

@@ -48,11 +48,11 @@ class WholeProduct:
 
     def actions(self) -> "list[ActionSpec]":
         """Return what policy knows of every registered action."""
-        from trueup.config.store import configure  # noqa: PLC0415 - Django
+        from trueup.config.store import configure
 
         configure(None)
         wire()
-        from trueup.kernel.actions.registry import registered  # noqa: PLC0415
+        from trueup.kernel.actions.registry import registered
 
         return [action.spec() for action in registered()]
 

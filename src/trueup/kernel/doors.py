@@ -126,8 +126,9 @@ pass_app = click.make_pass_decorator(App)
 def pass_store[**P, R](command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
     """Hand a command its surroundings with the home open, so that it may import what needs the store."""
 
-    def opened(app: App, *args: P.args, **kwargs: P.kwargs) -> R:
+    def opened(app: App, /, *args: P.args, **kwargs: P.kwargs) -> R:
         app.session  # noqa: B018 - opens at first use
         return command(app, *args, **kwargs)
 
-    return pass_app(update_wrapper(opened, command))
+    update_wrapper(opened, command)
+    return pass_app(opened)

@@ -108,8 +108,7 @@ def test_a_missing_column_is_drift_and_a_missing_critical_one_fails(compare, bas
 
 def test_a_critical_metric_that_neither_file_has_is_never_a_pass(compare, base, tmp_path):
     run = table(tmp_path / "run.csv", time=range(ROWS), a=normal(), b=normal(100, 5))
-    code, value = compare(base, run, "--critical", "nowhere")
-    assert code != 0
+    assert compare(base, run, "--critical", "nowhere")[0] != 0
 
 
 def test_an_extra_column_is_noted(compare, base, tmp_path):
@@ -165,8 +164,7 @@ def test_parquet_and_jsonl_are_read_like_csv(compare, base, tmp_path, extension)
 
 def test_facts_entry_report_document_and_pack_are_made(trueup, compare, base, tmp_path):
     run = table(tmp_path / "run.csv", time=range(ROWS), a=normal(12), b=normal(100, 5))
-    code, value = compare(base, run, "--out", tmp_path / "out", "--subject", "bench-7")
-    assert code == 10
+    assert compare(base, run, "--out", tmp_path / "out", "--subject", "bench-7")[0] == 10
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"report.html", "comparison.json", "pack.zip"}
     assert json.loads((tmp_path / "out" / "comparison.json").read_bytes())["verdict"] == "PASS_WITH_DRIFT"
     facts = {f["predicate"]: f["value"] for f in trueup("fact", "list", "--subject", "bench-7", "--json").json["facts"]}
@@ -230,6 +228,6 @@ def test_the_host_is_sampled_into_a_file_that_compares(trueup, compare, tmp_path
     assert done.code == 0, done.err
     assert done.json["rows"] > 20
     assert {"tree_cpu_percent", "tree_rss_bytes"} <= set(done.json["metrics"])
-    code, value = compare(tmp_path / "host.parquet", tmp_path / "host.parquet")
+    _, value = compare(tmp_path / "host.parquet", tmp_path / "host.parquet")
     assert (value["findings"], "time_ms" in {e["name"] for e in value["excluded"]}) == ([], True)
     assert trueup("telemetry", "host", "--seconds", "1", "--pid", "999999999", "--out", "x.parquet").code == 4

@@ -62,7 +62,8 @@ def test_a_role_that_may_not_is_refused_before_the_input_is_looked_at(act, log, 
 def test_a_role_that_may_is_not_refused(act):
     from trueup.kernel.actions.base import Principal
 
-    assert act(actions().Observe, {"subject": "x"}, principal=Principal("user:o", frozenset({"operator"}))).value == {"subject": "x"}
+    operator = Principal("user:o", frozenset({"operator"}))
+    assert act(actions().Observe, {"subject": "x"}, principal=operator).value == {"subject": "x"}
 
 
 def test_nobody_without_a_role_may_do_anything(act):
@@ -289,11 +290,14 @@ def test_an_attempt_of_a_dead_process_is_closed_as_failed_and_recorded(act, sess
 
 def test_an_agent_is_held_where_a_person_is_not():
     from tests.support.actions import Touch
-    from trueup.kernel.actions.base import Principal, Risk
+
+    from trueup.kernel.actions.base import Principal
     from trueup.kernel.actions.runner import needs_approval
+    from trueup.kernel.policy.engine.model import Risk
 
     person, agent = Principal("user:p", frozenset()), Principal("user:p", frozenset(), is_agent=True)
-    cases = {(risk, who.is_agent): needs_approval(type("A", (Touch,), {"risk": risk}), who) for risk in Risk for who in (person, agent)}
+    variants = {risk: type("A", (Touch,), {"risk": risk}) for risk in Risk}
+    cases = {(risk, who.is_agent): needs_approval(use, who) for risk, use in variants.items() for who in (person, agent)}
     assert cases == {
         (Risk.R1, False): False,
         (Risk.R1, True): False,
@@ -306,6 +310,7 @@ def test_an_agent_is_held_where_a_person_is_not():
 
 def test_two_actions_cannot_have_one_name():
     from tests.support.actions import Touch
+
     from trueup.kernel.actions.registry import named, register
     from trueup.kernel.errors import ConfigurationError
 

@@ -77,8 +77,8 @@ CHANGES = {
     "a fact's time": ("UPDATE evidence_fact SET valid_at = '2020-01-01 00:00:00' WHERE entry = {e}", 2),
     "a deleted fact": ("DELETE FROM evidence_fact WHERE entry = {e}", 2),
     "an added fact": (
-        "INSERT INTO evidence_fact SELECT 'ffffffffffff4fffbfffffffffffffff', tenant, subject, predicate, value, unit, valid_at, "
-        "recorded_at, source, supersedes, entry, 1 FROM evidence_fact WHERE entry = {e}",
+        """INSERT INTO evidence_fact SELECT 'ffffffffffff4fffbfffffffffffffff', tenant, subject, predicate, value, unit, valid_at,
+        recorded_at, source, supersedes, entry, 1 FROM evidence_fact WHERE entry = {e}""",
         2,
     ),
     "a checkpoint's root": ("UPDATE evidence_checkpoint SET root = zeroblob(32) WHERE size = 3", 2),
@@ -116,7 +116,7 @@ def test_a_log_cut_at_its_end_is_found_only_against_a_kept_checkpoint(unguarded,
 
 
 def test_a_changed_artifact_is_found(store, verify, home):
-    stored = sorted(p for p in (home / "artifacts").rglob("*") if p.is_file())[0]
+    stored = min(p for p in (home / "artifacts").rglob("*") if p.is_file())
     stored.write_bytes(b"changed")
     (finding,) = verify().findings
     assert "a.txt of entry" in finding["problem"]
@@ -156,6 +156,7 @@ def test_logs_of_two_tenants_do_not_mix(session, run):
     from uuid import UUID
 
     from tests.support.actions import Observe
+
     from trueup.kernel.actions.runner import run as run_action
     from trueup.kernel.evidence import ledger
     from trueup.kernel.identity.actions import CreateTenant

@@ -22,6 +22,7 @@ from trueup.kernel.evidence.engine.verifier import verify_pack
 def pack(session, run, tmp_path):
     """A pack about ``thing`` and its parts, with two files."""
     from tests.support.actions import Observe
+
     from trueup.kernel.evidence.actions import CreatePack
 
     run(Observe, subject="other", state="private", files={"secret.txt": "not of this pack"})
@@ -239,13 +240,15 @@ def bad_counts(members, predicate):
     ],
 )
 def test_a_pack_that_contradicts_itself_fails_even_when_well_signed(pack, session, trusted, tmp_path, change, member):
-    assert verify_pack(resealed(pack, session, lambda m, p: None, tmp_path), trusted).verdict == "PASS"
+    assert verify_pack(resealed(pack, session, lambda *_: None, tmp_path), trusted).verdict == "PASS"
     report = verify_pack(resealed(pack, session, change, tmp_path), trusted)
     assert report.verdict == "FAIL"
     assert report.member.startswith(member)
 
 
-@pytest.mark.parametrize("name", ["../escape", "/absolute", "a//b", "artifacts/../x", "artifacts/x", "evil.py", ".hidden", "a\\b", "ä"])
+@pytest.mark.parametrize(
+    "name", ["../escape", "/absolute", "a//b", "artifacts/../x", "artifacts/x", "evil.py", ".hidden", "a\\b", "ä"]
+)
 def test_a_manifest_with_a_path_that_a_pack_may_not_hold_is_refused(name):
     files = [{"path": n, "size": 0, "sha256": "0" * 64} for n in (*verifier.REQUIRED, name)]
     with pytest.raises(container.PackError, match="may not hold"):
@@ -254,7 +257,9 @@ def test_a_manifest_with_a_path_that_a_pack_may_not_hold_is_refused(name):
 
 def test_a_manifest_that_lists_a_file_twice_or_lacks_one_is_refused():
     files = [{"path": n, "size": 0, "sha256": "0" * 64} for n in verifier.REQUIRED]
-    assert set(verifier.manifest_files(json.dumps({"format": verifier.FORMAT, "files": files}).encode())) == set(verifier.REQUIRED)
+    assert set(verifier.manifest_files(json.dumps({"format": verifier.FORMAT, "files": files}).encode())) == set(
+        verifier.REQUIRED
+    )
     with pytest.raises(container.PackError, match="twice"):
         verifier.manifest_files(json.dumps({"format": verifier.FORMAT, "files": [*files, files[0]]}).encode())
     with pytest.raises(container.PackError, match="missing"):
@@ -265,6 +270,7 @@ def test_a_manifest_that_lists_a_file_twice_or_lacks_one_is_refused():
 
 def test_the_same_size_of_the_log_gives_the_same_bytes(pack, run, tmp_path):
     from tests.support.actions import Observe
+
     from trueup.kernel.evidence.actions import CreatePack
 
     size = verify_pack(pack).tree_size
@@ -332,6 +338,7 @@ def test_the_verifier_needs_no_part_of_trueup():
 
 def test_nothing_known_about_a_subject_makes_no_pack(session, run, tmp_path):
     from tests.support.actions import Observe
+
     from trueup.kernel.errors import NotFound, UsageError
     from trueup.kernel.evidence.actions import CreatePack
 
@@ -345,6 +352,7 @@ def test_nothing_known_about_a_subject_makes_no_pack(session, run, tmp_path):
 
 def test_an_artifact_whose_bytes_changed_is_never_packed(session, run, tmp_path):
     from tests.support.actions import Observe
+
     from trueup.kernel.errors import Damaged
     from trueup.kernel.evidence.actions import CreatePack
 

@@ -95,12 +95,12 @@ class _Demo:
         return [*steps, *self._proof(main)]
 
     def _sample(self, path: Path, seconds: float) -> None:
-        from trueup.domains.telemetry.actions import SampleHost  # noqa: PLC0415 - after the home is open
+        from trueup.domains.telemetry.actions import SampleHost
 
         self.app.run(SampleHost, {"seconds": seconds, "rate": RATE, "pid": os.getpid(), "out": path})
 
     def _compare(self, baseline: Path, run: Path, subject: str) -> Mapping[str, Any]:
-        from trueup.domains.telemetry.actions import Compare  # noqa: PLC0415
+        from trueup.domains.telemetry.actions import Compare
 
         return self.app.run(Compare, {"baseline": baseline, "run": run, "subject": subject})
 
@@ -119,8 +119,8 @@ class _Demo:
         )
 
     def _controls(self, resting: Path) -> list[Step]:
-        from trueup.domains.telemetry.sources.blocks import alternating_blocks  # noqa: PLC0415
-        from trueup.domains.telemetry.sources.recorded import recorded  # noqa: PLC0415
+        from trueup.domains.telemetry.sources.blocks import alternating_blocks
+        from trueup.domains.telemetry.sources.recorded import recorded
 
         even, odd = alternating_blocks(resting, self.folder, rows=int(RATE))
         clean, drifted = recorded("clean"), recorded("drifted")
@@ -143,7 +143,7 @@ class _Demo:
         return Step(what, expected, found, value["verdict"] in (expected, *also))
 
     def _log(self) -> Step:
-        from trueup.kernel.evidence import queries  # noqa: PLC0415
+        from trueup.kernel.evidence import queries
 
         report = queries.verify(self.app.session, [])
         return Step(
@@ -154,8 +154,8 @@ class _Demo:
         )
 
     def _proof(self, main: Mapping[str, Any]) -> list[Step]:
-        from trueup.domains.telemetry.cli import deliver  # noqa: PLC0415
-        from trueup.kernel.evidence.engine.verifier import verify_pack  # noqa: PLC0415
+        from trueup.domains.telemetry.cli import deliver
+        from trueup.kernel.evidence.engine.verifier import verify_pack
 
         deliver(self.app, main, self.folder)
         trusted = self.app.session.context().ports.keys.trusted_fingerprints()
@@ -182,7 +182,7 @@ class _Demo:
 
 def flip_one_byte(pack: Path, target: Path) -> str:
     """Copy a pack with one bit of its largest member turned over; return that member's name."""
-    from trueup.kernel.evidence.engine.container import read_members  # noqa: PLC0415
+    from trueup.kernel.evidence.engine.container import read_members
 
     with pack.open("rb") as file:
         member = max(read_members(file), key=lambda m: m.size)

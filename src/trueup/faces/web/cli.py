@@ -16,7 +16,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @pass_store
 def serve(app: App, host: str, port: int) -> None:
     """Show the recorded comparisons and their reports, each checked against the ledger, on a local address."""
-    from trueup.faces.web.server import ReportServer  # noqa: PLC0415 - needs the store
+    from trueup.faces.web.server import ReportServer
 
     if host not in LOOPBACK:
         raise Refused(

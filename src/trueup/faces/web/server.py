@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import html
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -101,7 +101,7 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def listing(rows: list[Mapping[str, Any]]) -> str:
+def listing(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the page that lists recorded comparisons, the newest first."""
     if not rows:
         return _page("Comparisons", "<p>Nothing has been compared yet: <code>trueup telemetry compare --help</code>.</p>")

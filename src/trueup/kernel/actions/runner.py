@@ -17,7 +17,7 @@ from django.db import DatabaseError, transaction
 from pydantic import ValidationError
 
 from trueup.kernel.actions import attempts
-from trueup.kernel.actions.base import AnyAction, Context, Input, Outcome, Principal, Resource, Risk
+from trueup.kernel.actions.base import AnyAction, Context, Input, Outcome, Principal, Resource
 from trueup.kernel.actions.errors import Held, PolicyRefused
 from trueup.kernel.actions.models import Attempt
 from trueup.kernel.actions.redaction import has_secrets, redacted, revealed
@@ -90,7 +90,7 @@ def release(ctx: Context, attempt: UUID) -> Result:
 
 def needs_approval(action: type[AnyAction], principal: Principal) -> bool:
     """Tell whether an action by this principal waits for other people: R3 always, R2 when an agent asks."""
-    return action.risk is Risk.R3 or (principal.is_agent and action.risk is Risk.R2)
+    return action.risk is policy.Risk.R3 or (principal.is_agent and action.risk is policy.Risk.R2)
 
 
 def _who(ctx: Context) -> policy.Principal:

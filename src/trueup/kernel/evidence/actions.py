@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from trueup.kernel.actions.base import Action, Context, Input, Outcome, Resource, Risk
+from trueup.kernel.actions.base import Action, Context, Input, Outcome, Resource
 from trueup.kernel.errors import NotFound, UsageError
 from trueup.kernel.evidence import ledger, packs
 from trueup.kernel.evidence.actions_log import ExportLog
@@ -14,6 +14,7 @@ from trueup.kernel.evidence.artifacts import FolderStore
 from trueup.kernel.evidence.keys import Signer
 from trueup.kernel.evidence.models import ArtifactRef, Erasure
 from trueup.kernel.files import write_atomic
+from trueup.kernel.policy.engine.model import Risk
 
 DAY = 86_400.0
 

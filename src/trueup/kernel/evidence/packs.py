@@ -167,7 +167,7 @@ def _artifacts(tenant: UUID, entries: Sequence[int], store: ArtifactStore) -> tu
 
 def sealed(contents: Contents, signer: Signer) -> list[Source]:
     """Return all members in file order: manifest and signed statement first."""
-    files = [{"path": m.name, "size": m.size, "sha256": m.sha256} for m in contents.members]
+    files: list[Any] = [{"path": m.name, "size": m.size, "sha256": m.sha256} for m in contents.members]
     manifest = Source.of(MANIFEST, rfc8785.dumps({"format": verifier.FORMAT, "files": files}))
     payload = rfc8785.dumps(
         {
@@ -178,7 +178,7 @@ def sealed(contents: Contents, signer: Signer) -> list[Source]:
         }
     )
     signature = signer.sign(pae(verifier.PAYLOAD_TYPE, payload))
-    envelope = {
+    envelope: dict[str, Any] = {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": verifier.PAYLOAD_TYPE,
         "signatures": [{"keyid": signer.fingerprint, "sig": base64.b64encode(signature).decode()}],

@@ -10,8 +10,8 @@ from trueup.kernel.evidence.engine import notes
 from trueup.kernel.evidence.engine.fact import Fact
 from trueup.kernel.evidence.keys import KeyFolder
 from trueup.kernel.evidence.merkle import Frontier, leaf_hash
-from trueup.kernel.evidence.models import Leaf
 from trueup.kernel.evidence.models import Fact as Row
+from trueup.kernel.evidence.models import Leaf
 from trueup.kernel.evidence.storecheck import leaves
 
 

@@ -12,7 +12,8 @@ from trueup.kernel.evidence import facts as factstore
 from trueup.kernel.evidence import ledger
 from trueup.kernel.evidence.artifacts import ArtifactStore, check_artifact
 from trueup.kernel.evidence.engine import notes
-from trueup.kernel.evidence.engine.verifier import PackError, strict_json
+from trueup.kernel.evidence.engine.container import PackError
+from trueup.kernel.evidence.engine.verifier import strict_json
 from trueup.kernel.evidence.guards import missing
 from trueup.kernel.evidence.keys import KeyFolder
 from trueup.kernel.evidence.merkle import Frontier, leaf_hash

@@ -23,6 +23,8 @@ def question(
     """Explain what would be decided.
 
     Args:
+        store: the policies.
+        action: name of a registered action.
         principal: ``user:…``, ``key:…`` or ``os:…``.
         roles: held by the principal in its tenant.
         agent: an AI agent acts.

@@ -105,7 +105,8 @@ def kolmogorov_sf(x: float) -> float:
     References:
         Marsaglia, Tsang & Wang (2003), "Evaluating Kolmogorov's distribution", eq. 1 and its theta-function dual.
     """
-    if x <= 0.0:
+    # below, the answer is 1 to the last bit, and the square of x could vanish
+    if x < 0.04:
         return 1.0
     if x < 1.0:
         # the dual series needs two or three terms where the alternating one would need hundreds

@@ -205,11 +205,24 @@ def _ratio(value: float, reference: float) -> float:
     return max(value, 1e-150) / max(reference, 1e-150)
 
 
+def _spread_ratio(run: Moments, baseline: Moments) -> float:
+    """Return the ratio of deviations that mean and root mean square agree on; 1 where they disagree.
+
+    A pure change of scale changes both alike. Two humps in place of one raise the mean deviation at an equal standard
+    deviation, heavier tails do the opposite: those are changes of shape.
+    """
+    mean = _ratio(run.mean, baseline.mean)
+    square = _ratio(math.hypot(run.mean, run.sd), math.hypot(baseline.mean, baseline.sd))
+    if (mean > 1.0) != (square > 1.0):
+        return 1.0
+    return min(mean, square) if mean > 1.0 else max(mean, square)
+
+
 def _scale(joint: _Pair, steady: Sample, config: CompareConfig) -> tuple[list[RawTest], Change]:
     whole, within = joint.whole(), joint.within()
     first, second = joint.baseline.moments.mean, joint.run.moments.mean
     floor = math.log(config.scale_floor)
-    change, sizes = Change(first, second, second, second, None), [_ratio(second, first)] * 2
+    change, sizes = Change(first, second, second, second, None), [_spread_ratio(joint.run.moments, joint.baseline.moments)] * 2
     if within.p_value < config.alpha:
         deviations = np.abs(steady.values - steady.median)
         blocks = joint.run.blocks

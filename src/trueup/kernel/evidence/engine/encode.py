@@ -11,7 +11,7 @@ from trueup.kernel.evidence.engine.fact import Fact, FactValue
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a document: UTF-8 JSON, keys sorted, no white space, no NaN.
+    r"""Return the bytes of a document: UTF-8 JSON, keys sorted, no white space, no NaN.
 
     The stored bytes are what is hashed; nothing is ever parsed and encoded again to check a hash.
 
@@ -19,7 +19,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
         ValueError: a value that JSON does not have.
 
     >>> encode({"b": 1, "a": "é"})
-    b'{"a":"\\xc3\\xa9","b":1}'
+    b'{"a":"\xc3\xa9","b":1}'
     """
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
