@@ -9,8 +9,8 @@ from enum import IntEnum, StrEnum
 class Verdict(StrEnum):
     """The answer to "is it still what was claimed?". Only ``PASS`` is a pass."""
 
-    PASS = "PASS"  # noqa: S105 # nosec B105 - a verdict, not a password
-    PASS_WITH_DRIFT = "PASS_WITH_DRIFT"  # noqa: S105 # nosec B105 - a verdict, not a password
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    PASS_WITH_DRIFT = "PASS_WITH_DRIFT"  # noqa: S105 - a verdict, not a password
     FAIL = "FAIL"
     INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
     NO_DATA = "NO_DATA"

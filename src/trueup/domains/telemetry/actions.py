@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +67,8 @@ class Compare(Action[CompareInput, None, Compared]):
             open_table(input.run, workdir=spool) as run,
         ):
             comparison = compare(baseline, run, config=config)
+            read = [f"baseline: {note}" for note in baseline.notes] + [f"run: {note}" for note in run.notes]
+            comparison = replace(comparison, notes=(*read, *comparison.notes))
         if (digest(input.baseline), digest(input.run)) != digests:
             raise UnreadableInput("a file changed while it was compared", remedy="compare files that nobody is writing")
         subject = input.subject or f"run:{digests[1][:16]}"
@@ -185,7 +187,7 @@ class SampleHost(Action[SampleHostInput, None, dict[str, Any]]):
         from trueup.domains.telemetry.sources.host import sample_host, write_parquet
 
         sample = sample_host(seconds=input.seconds, rate=input.rate, pid=input.pid)
-        write_parquet(sample, input.out)
+        write_parquet(sample, input.out, scratch=ctx.ports.spool())
         return {
             "out": str(input.out),
             "sha256": digest(input.out),

@@ -30,7 +30,7 @@ def expected() -> dict[str, str]:
         name = f"{table}_no_replace"
         same = " AND ".join(f'"{column}" = NEW."{column}"' for column in unique)
         guards[name] = (
-            f'CREATE TRIGGER "{name}" BEFORE INSERT ON "{table}" WHEN EXISTS (SELECT 1 FROM "{table}" WHERE {same}) '  # noqa: S608 # nosec B608 - our own table names
+            f'CREATE TRIGGER "{name}" BEFORE INSERT ON "{table}" WHEN EXISTS (SELECT 1 FROM "{table}" WHERE {same}) '  # noqa: S608 - our own table names
             f"BEGIN SELECT RAISE(ABORT, '{table} is insert-only: replace refused'); END"
         )
     return guards

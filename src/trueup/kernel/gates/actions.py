@@ -50,7 +50,10 @@ class DecideGate(Action[DecideGateInput, list[Fact], dict[str, Any]]):
         from trueup.kernel.gates import evaluate, load_gate
 
         gate = load_gate(input.gate, predicates=registered())
-        decision = evaluate(gate, loaded, input.now or ctx.now, subject=input.subject)
+        now = input.now or ctx.now
+        # What was written down later was not known then: a replay decides as it would have been decided.
+        known = [fact for fact in loaded if fact.recorded_at <= now]
+        decision = evaluate(gate, known, now, subject=input.subject)
         document: dict[str, Any] = decision.as_dict()
         put = ctx.ports.artifacts.put
         stored = [

@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from trueup.kernel.documents import MAX_JSON_CHARS, MAX_YAML_CHARS, parse_json, parse_yaml
 from trueup.kernel.errors import UnreadableInput
 from trueup.kernel.evidence.engine.fact import Fact, Predicate
 from trueup.kernel.gates.engine.model import Gate
 from trueup.kernel.gates.engine.parse import read_facts, read_gate
-from trueup.kernel.policy.engine.document import MAX_JSON_CHARS, MAX_YAML_CHARS, parse_json, parse_yaml
 
 
 def load_gate(path_or_text: Path | str, *, predicates: Mapping[str, Predicate]) -> Gate:

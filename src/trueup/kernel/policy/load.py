@@ -87,8 +87,8 @@ def run_tests(store: PolicyStore, test_file: Path) -> "TestReport":
     Raises:
         UnreadableInput: the file is missing or malformed; names file, line and field.
     """
+    from trueup.kernel.documents import parse_yaml
     from trueup.kernel.policy.engine.cases import read_cases, run_cases  # YAML: the start of the product needs none
-    from trueup.kernel.policy.engine.document import parse_yaml
 
     try:
         text = test_file.read_text(encoding="utf-8")

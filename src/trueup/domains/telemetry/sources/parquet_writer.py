@@ -1,20 +1,25 @@
 """Writes a host sample as Parquet, whole or not at all."""
 
 import errno
-import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from trueup.domains.telemetry.sources.sample import HostSample
 from trueup.domains.telemetry.sources.session import connect, identifier, is_full, literal, reason, storage_full
 from trueup.kernel.errors import NotFound, UsageError
+from trueup.kernel.files import replacing
 
 
-def write_parquet(sample: HostSample, path: Path) -> None:
+def write_parquet(sample: HostSample, path: Path, *, scratch: Path | None = None) -> None:
     """Write a sample to ``path``: ``time_ms`` int64, every metric float64, missing cells null.
 
-    The file is written beside its place, synced and moved there in one step: ``path`` is never half-written, and an
-    older file stays as it was when anything fails.
+    ``path`` is never half-written, and an older file stays as it was when anything fails.
+
+    Args:
+        sample: what was sampled.
+        path: the file.
+        scratch: an existing folder for what is being made; default the file's own folder.
 
     Raises:
         NotFound: the folder does not exist.
@@ -26,13 +31,11 @@ def write_parquet(sample: HostSample, path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"{path}: is a folder", remedy="name a file")
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".host-sample-") as scratch:
-            part = Path(scratch, "part")
-            _copy(sample, part, Path(scratch))
-            with part.open("rb") as stream:
-                os.fsync(stream.fileno())
-            part.replace(path)
-        _sync_folder(path.parent)
+        with tempfile.TemporaryDirectory(dir=scratch or path.parent, prefix=".host-sample-") as folder:
+            part = Path(folder, "part")
+            _copy(sample, part, Path(folder))
+            with part.open("rb") as made, replacing(path) as target:
+                shutil.copyfileobj(made, target)
     except OSError as error:
         if is_full(error):
             raise storage_full(path) from None
@@ -57,11 +60,3 @@ def _copy(sample: HostSample, part: Path, scratch: Path) -> None:
             )
         except duckdb.Error as error:
             raise OSError(errno.ENOSPC if is_full(error) else errno.EIO, reason(error)) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -131,13 +131,17 @@ def _decoded(member: str, text: object) -> bytes:
         raise PackError(member, "holds broken base64") from exc
 
 
+def _natural(value: Any) -> bool:
+    return not isinstance(value, bool) and bool(value >= 0)
+
+
 def _typed(member: str, document: Any, **kinds: type) -> list[Any]:
     if not isinstance(document, dict):
         raise PackError(member, "expected a JSON object")
     values = []
     for name, kind in kinds.items():
         value: Any = document.get(name)
-        if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 0)):
+        if not isinstance(value, kind) or (kind is int and not _natural(value)):
             raise PackError(member, f"field {name!r} is missing or not of type {kind.__name__}")
         values.append(value)
     return values

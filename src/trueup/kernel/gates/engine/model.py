@@ -22,7 +22,7 @@ SUBJECT = "$subject"
 class Outcome(StrEnum):
     """Three-valued truth; ``unknown`` never opens a gate."""
 
-    PASS = "pass"  # noqa: S105 # nosec B105 - an outcome, not a password
+    PASS = "pass"  # noqa: S105 - an outcome, not a password
     FAIL = "fail"
     UNKNOWN = "unknown"
 

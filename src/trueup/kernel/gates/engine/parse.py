@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from trueup.kernel.documents import Document, Path, check_schema
 from trueup.kernel.errors import UnreadableInput
 from trueup.kernel.evidence.engine.fact import Fact, FactValue, Predicate, ValueType
 from trueup.kernel.gates.engine.model import ORDERED, All, AnyOf, AtLeast, Compare, Condition, Gate, Node, Waiver, open_subject
 from trueup.kernel.gates.engine.resolve import fits
-from trueup.kernel.policy.engine.document import Document, Path, check_schema
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _UNITLESS = ("", "1")

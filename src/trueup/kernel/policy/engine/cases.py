@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from trueup.kernel.documents import Document, check_schema
 from trueup.kernel.errors import UnreadableInput
 from trueup.kernel.policy.engine.decide import decide
-from trueup.kernel.policy.engine.document import Document, check_schema
 from trueup.kernel.policy.engine.matrix import with_examples
 from trueup.kernel.policy.engine.model import Decision, Principal, PrincipalKind, Request, Resource, Risk
 from trueup.kernel.policy.engine.store import PolicyStore

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from trueup.kernel.documents import MAX_YAML_CHARS, Document, check_schema, dotted, parse_json, parse_yaml
 from trueup.kernel.errors import UnreadableInput, UsageError
-from trueup.kernel.policy.engine.document import MAX_YAML_CHARS, Document, check_schema, dotted, parse_json, parse_yaml
 
 
 def test_only_the_scalars_of_json_have_types():
@@ -84,7 +84,7 @@ def test_json_that_could_be_misread_is_refused(text, words):
 
 
 def test_json_that_is_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr("trueup.kernel.policy.engine.document.MAX_JSON_CHARS", 5)
+    monkeypatch.setattr("trueup.kernel.documents.MAX_JSON_CHARS", 5)
     with pytest.raises(UnreadableInput, match="longer than"):
         parse_json("[1, 2]", "f")
 
