@@ -38,7 +38,7 @@ if ! { [ -x .venv/bin/python ] && .venv/bin/python -c 'import sys; sys.exit(sys.
   done=
   if make_venv '>=3.12' --no-python-downloads; then done=1; fi
   if [ -z "$done" ]; then
-    for candidate in "${HOME:-/nonexistent}"/.pyenv/versions/3.1[2-9]*/bin/python3 /opt/python*/bin/python3 /usr/local/bin/python3.1[2-9] /usr/bin/python3.1[2-9]; do
+    for candidate in "${PYENV_ROOT:-/nonexistent}"/versions/3.1[2-9]*/bin/python3 "${HOME:-/nonexistent}"/.pyenv/versions/3.1[2-9]*/bin/python3 /opt/python*/bin/python3 /usr/local/bin/python3.1[2-9] /usr/bin/python3.1[2-9]; do
       [ -x "$candidate" ] || continue
       "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue
       if make_venv "$candidate"; then done=1; break; fi
