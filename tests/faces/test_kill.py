@@ -9,8 +9,8 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from tests.conftest import TRUEUP
 
+from tests.conftest import TRUEUP
 from trueup.kernel.evidence.engine.verifier import verify_pack
 
 KILLS = 100

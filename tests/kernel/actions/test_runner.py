@@ -290,7 +290,6 @@ def test_an_attempt_of_a_dead_process_is_closed_as_failed_and_recorded(act, sess
 
 def test_an_agent_is_held_where_a_person_is_not():
     from tests.support.actions import Touch
-
     from trueup.kernel.actions.base import Principal
     from trueup.kernel.actions.runner import needs_approval
     from trueup.kernel.policy.engine.model import Risk
@@ -310,7 +309,6 @@ def test_an_agent_is_held_where_a_person_is_not():
 
 def test_two_actions_cannot_have_one_name():
     from tests.support.actions import Touch
-
     from trueup.kernel.actions.registry import named, register
     from trueup.kernel.errors import ConfigurationError
 

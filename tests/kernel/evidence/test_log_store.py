@@ -156,7 +156,6 @@ def test_logs_of_two_tenants_do_not_mix(session, run):
     from uuid import UUID
 
     from tests.support.actions import Observe
-
     from trueup.kernel.actions.runner import run as run_action
     from trueup.kernel.evidence import ledger
     from trueup.kernel.identity.actions import CreateTenant

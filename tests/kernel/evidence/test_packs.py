@@ -22,7 +22,6 @@ from trueup.kernel.evidence.engine.verifier import verify_pack
 def pack(session, run, tmp_path):
     """A pack about ``thing`` and its parts, with two files."""
     from tests.support.actions import Observe
-
     from trueup.kernel.evidence.actions import CreatePack
 
     run(Observe, subject="other", state="private", files={"secret.txt": "not of this pack"})
@@ -270,7 +269,6 @@ def test_a_manifest_that_lists_a_file_twice_or_lacks_one_is_refused():
 
 def test_the_same_size_of_the_log_gives_the_same_bytes(pack, run, tmp_path):
     from tests.support.actions import Observe
-
     from trueup.kernel.evidence.actions import CreatePack
 
     size = verify_pack(pack).tree_size
@@ -338,7 +336,6 @@ def test_the_verifier_needs_no_part_of_trueup():
 
 def test_nothing_known_about_a_subject_makes_no_pack(session, run, tmp_path):
     from tests.support.actions import Observe
-
     from trueup.kernel.errors import NotFound, UsageError
     from trueup.kernel.evidence.actions import CreatePack
 
@@ -352,7 +349,6 @@ def test_nothing_known_about_a_subject_makes_no_pack(session, run, tmp_path):
 
 def test_an_artifact_whose_bytes_changed_is_never_packed(session, run, tmp_path):
     from tests.support.actions import Observe
-
     from trueup.kernel.errors import Damaged
     from trueup.kernel.evidence.actions import CreatePack
 

@@ -57,7 +57,17 @@ def demo(app: App, rest: float, load: float, out: Path | None) -> None:
         "pack": str(runner.pack),
         "report": str(folder / "report.html"),
     }
-    app.emit(document, [*_table(steps), "", *runner.story, f"report: {document['report']}", f"pack: {runner.pack}"])
+    app.emit(
+        document,
+        [
+            *_table(steps),
+            "",
+            *runner.story,
+            f"report: {document['report']}",
+            "pages: make serve (or trueup serve)",
+            f"pack: {runner.pack}",
+        ],
+    )
     leave(ExitCode.OK if document["verdict"] == "PASS" else ExitCode.FAIL)
 
 

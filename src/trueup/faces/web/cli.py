@@ -5,7 +5,7 @@ import click
 from trueup.kernel.doors import App, pass_store
 from trueup.kernel.errors import Refused
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @click.command()

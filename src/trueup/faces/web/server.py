@@ -7,7 +7,7 @@ import html
 import secrets
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from trueup.kernel.errors import TrueupError
@@ -29,15 +29,13 @@ STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-class ReportServer(ThreadingHTTPServer):
-    """Serves the comparisons of one tenant.
+class ReportServer(HTTPServer):
+    """Serves the comparisons of one tenant, one request after the other: its reader is one person on this machine.
 
     Args:
         where: host and port.
         session: the open home.
     """
-
-    daemon_threads = True
 
     def __init__(self, where: tuple[str, int], session: Any) -> None:
         super().__init__(where, _Handler)
@@ -106,12 +104,12 @@ def listing(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return _page("Comparisons", "<p>Nothing has been compared yet: <code>trueup telemetry compare --help</code>.</p>")
     cells = "".join(
-        f"<tr><td>{html.escape(row['verdict'])}</td><td>{html.escape(row['subject'])}</td><td>{row['findings']}</td>"
-        f'<td>{html.escape(row["at"])}</td><td><a href="report/{html.escape(row["report"])}">report</a></td></tr>'
+        f"<tr><td>{html.escape(row['verdict'])}</td>"
+        f'<td><a href="report/{html.escape(row["report"])}">{html.escape(row["subject"])}</a></td>'
+        f"<td>{row['findings']}</td><td>{html.escape(row['at'][:19].replace('T', ' '))}</td></tr>"
         for row in rows
     )
-    head = "<tr><th scope=col>Verdict</th><th scope=col>Subject</th><th scope=col>Findings</th><th scope=col>When (UTC)</th><th scope=col>Report</th></tr>"
-    return _page(
-        "Comparisons",
-        f'<div class="wide" tabindex="0" role="region" aria-label="Comparisons"><table><thead>{head}</thead><tbody>{cells}</tbody></table></div>',
-    )
+    names = ("Verdict", "Report of", "Findings", "When (UTC)")
+    head = "".join(f"<th scope=col>{name}</th>" for name in names)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
+    return _page("Comparisons", f'<div class="wide" tabindex="0" role="region" aria-label="Comparisons">{table}</div>')

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.domains.telemetry.engine.tables import autoregression, table
 
+from tests.domains.telemetry.engine.tables import autoregression, table
 from trueup.domains.telemetry.engine.compare import CompareConfig, compare
 from trueup.kernel.words import Verdict
 

@@ -4,8 +4,8 @@ import time
 import tracemalloc
 
 import numpy as np
-from tests.domains.telemetry.engine.tables import table, ten_columns, three_drifts
 
+from tests.domains.telemetry.engine.tables import table, ten_columns, three_drifts
 from trueup.domains.telemetry.engine.compare import CompareConfig, compare
 
 MEBIBYTE = 2**20

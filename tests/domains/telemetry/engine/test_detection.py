@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tests.domains.telemetry.engine.tables import (
     autoregression,
     column,
@@ -13,7 +14,6 @@ from tests.domains.telemetry.engine.tables import (
     ten_columns,
     three_drifts,
 )
-
 from trueup.domains.telemetry.engine.compare import CompareConfig, compare
 from trueup.domains.telemetry.engine.result import Kind
 from trueup.kernel.words import Verdict
@@ -171,7 +171,18 @@ def test_a_lattice_of_few_values_that_moves_is_no_new_shape():
 
 def test_whole_numbers_that_keep_mean_and_deviation_but_not_their_shape_are_found():
     r = rng(14)
-    assert kinds(judged(r.choice([-1.0, 1.0], 3000), r.choice([-2.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0], 3000) * 1.0)) != []
+    assert kinds(judged(r.choice([-1.0, 1.0], 3000), r.choice([-2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0], 3000) * 1.0)) == [
+        "shape"
+    ]
+
+
+def test_two_values_that_move_apart_scatter_more_widely():
+    finding = only(judged(np.tile([-1.0, 1.0], 500), np.tile([-3.0, 3.0], 500)))
+    assert (finding.kind, finding.effect) == (Kind.SCALE, pytest.approx(3.0))
+
+
+def test_two_values_that_stay_pass():
+    assert judged(np.tile([-1.0, 1.0], 500), np.tile([-1.0, 1.0], 400)).verdict is Verdict.PASS
 
 
 def test_an_autocorrelated_metric_that_moves_far_enough_is_found():

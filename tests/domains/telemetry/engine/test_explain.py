@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.domains.telemetry.engine.tables import judged, only
 
+from tests.domains.telemetry.engine.tables import judged, only
 from trueup.domains.telemetry.engine import explain
 
 REAL = st.floats(-1e12, 1e12)
@@ -26,7 +26,9 @@ def test_a_zero_baseline_has_no_percentage():
     assert "%" not in explain.level(0.0, 5.0, 3.0, "")
 
 
-@pytest.mark.parametrize(("before", "after", "text"), [(-5.0, -3.0, " (+40.0 %)"), (-5.0, -8.0, " (−60.0 %)"), (2.0, -2.0, " (−200.0 %)")])
+@pytest.mark.parametrize(
+    ("before", "after", "text"), [(-5.0, -3.0, " (+40.0 %)"), (-5.0, -8.0, " (−60.0 %)"), (2.0, -2.0, " (−200.0 %)")]
+)
 def test_the_percentage_of_negative_numbers_has_the_sign_of_the_change(before, after, text):
     assert explain.percent(before, after) == text
 
@@ -67,7 +69,8 @@ def test_a_percentage_too_great_to_mean_anything_is_left_out():
 
 
 def test_a_tiny_percentage_is_not_written_as_zero():
-    assert explain.percent(1e6, 1e6 + 1) == " (+0.0001 %)"
+    assert explain.percent(1e6, 1e6 + 2) == " (+0.0002 %)"
+    assert explain.percent(1e9, 1e9 + 1) == ""
 
 
 def test_a_change_too_small_for_a_percentage_has_none():
@@ -83,7 +86,10 @@ def test_a_scatter_from_nothing_is_told_without_a_ratio():
     assert explain.scale(0.0, 2.0, "").startswith("scatters where it hardly did")
 
 
-@pytest.mark.parametrize(("part", "text"), [(0.0, "0 %"), (1.0, "100 %"), (0.0119, "1.19 %"), (1e-9, "less than 0.01 %"), (1 - 1e-9, "more than 99.99 %")])
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [(0.0, "0 %"), (1.0, "100 %"), (0.0119, "1.19 %"), (1e-9, "less than 0.01 %"), (1 - 1e-9, "more than 99.99 %")],
+)
 def test_a_share_is_nothing_or_all_only_if_it_is(part, text):
     assert explain.share(part) == text
 

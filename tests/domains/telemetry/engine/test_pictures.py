@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from tests.domains.telemetry.engine.tables import column, judged, metric
 
+from tests.domains.telemetry.engine.tables import column, judged, metric
 from trueup.domains.telemetry.engine.envelope import envelope, histogram, histogram_edges
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.domains.telemetry.engine.tables import column, judged, metric
 
+from tests.domains.telemetry.engine.tables import column, judged, metric
 from trueup.domains.telemetry.engine.document import document
 from trueup.domains.telemetry.engine.result import Comparison
 from trueup.kernel.words import Verdict

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.domains.telemetry.engine.tables import autoregression, column, judged, kinds, metric, only, table
 
+from tests.domains.telemetry.engine.tables import autoregression, column, judged, kinds, metric, only, table
 from trueup.domains.telemetry.engine.compare import CompareConfig, compare
 from trueup.domains.telemetry.engine.result import Kind
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
@@ -93,7 +93,10 @@ def test_an_extra_column_that_the_baseline_excludes_is_noted_with_the_reason():
 
 
 def test_excluded_columns_of_both_sides_are_listed_once():
-    baseline, run = table((Excluded("t", "time column"),), x=noise(1)), table((Excluded("t", "time column"), Excluded("s", "text")), x=noise(2))
+    baseline, run = (
+        table((Excluded("t", "time column"),), x=noise(1)),
+        table((Excluded("t", "time column"), Excluded("s", "text")), x=noise(2)),
+    )
     assert [item.name for item in compare(baseline, run, config=two()).excluded] == ["t", "s"]
 
 

@@ -1,14 +1,31 @@
 """The numbers that decide a comparison."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from trueup.kernel.errors import UsageError
 
-# fewer cells cannot be ordered into a change, a memory and a spread at once
-_LEAST_ROWS = 8
+_ABOVE_0 = math.ulp(0.0)
+_FINITE = sys.float_info.max
+
+# least and greatest value of each number, and what to say to those who choose another. Fewer than 8 values cannot be
+# ordered into a change, a memory and a spread at once
+_NUMBERS: Mapping[str, tuple[float, float, str]] = {
+    "alpha": (_ABOVE_0, 0.5, "above 0 and at most 0.5"),
+    "min_n": (8, _FINITE, "a number of at least 8"),
+    "min_effective": (3.0, _FINITE, "a number of at least 3"),
+    "level_floor": (_ABOVE_0, _FINITE, "above 0"),
+    "scale_floor": (math.nextafter(1.0, 2.0), _FINITE, "above 1"),
+    "shape_floor": (_ABOVE_0, math.nextafter(1.0, 0.0), "between 0 and 1"),
+    "gap_floor": (_ABOVE_0, math.nextafter(1.0, 0.0), "between 0 and 1"),
+    "quarantine_limit": (0.0, math.nextafter(1.0, 0.0), "at least 0 and below 1"),
+    "slow_separation": (_ABOVE_0, _FINITE, "above 0"),
+    "slow_material": (_ABOVE_0, _FINITE, "above 0"),
+    "slow_equal": (_ABOVE_0, _FINITE, "above 0"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +67,11 @@ class CompareConfig:
     drift_is_fail: bool = False
 
     def __post_init__(self) -> None:
-        _require("alpha", self.alpha, 0.0 < self.alpha <= 0.5, "above 0 and at most 0.5")
-        _require("min_n", self.min_n, self.min_n >= _LEAST_ROWS, f"a whole number of at least {_LEAST_ROWS}")
-        _require("min_effective", self.min_effective, 3.0 <= self.min_effective < math.inf, "at least 3")
-        _require("level_floor", self.level_floor, 0.0 < self.level_floor < math.inf, "above 0")
-        _require("scale_floor", self.scale_floor, 1.0 < self.scale_floor < math.inf, "above 1")
-        for name in ("shape_floor", "gap_floor"):
-            value = getattr(self, name)
-            _require(name, value, 0.0 < value < 1.0, "between 0 and 1")
-        _require("quarantine_limit", self.quarantine_limit, 0.0 <= self.quarantine_limit < 1.0, "at least 0 and below 1")
-        for name in ("slow_separation", "slow_material", "slow_equal"):
-            value = getattr(self, name)
-            _require(name, value, 0.0 < value < math.inf, "above 0")
+        for name in _NUMBERS:
+            value, (low, high, expected) = getattr(self, name), _NUMBERS[name]
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not low <= value <= high:
+                raise UsageError(f"{name} must be {expected}, got {value!r}", remedy=f"choose another {name}")
         if isinstance(self.critical, str):
             raise UsageError(f"critical must be a set of metric names, got the text {self.critical!r}")
 
@@ -69,9 +79,3 @@ class CompareConfig:
         """Return every number, as written into evidence (names sorted, so that equal configurations are equal)."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         return plain | {"critical": sorted(self.critical)}
-
-
-def _require(name: str, value: float, ok: bool, expected: str) -> None:  # noqa: FBT001 - the condition, not a switch
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not ok:
-        raise UsageError(f"{name} must be {expected}, got {value!r}", remedy=f"choose another {name}")

@@ -192,7 +192,9 @@ def _level(baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig) -
             bounds = _split(run, joint, config.alpha)
             steady = sample_of(without_levels(run.values, bounds))
             # the same cuts in the baseline: a wander that both have must not be taken out of one side only
-            spread = spread_track(without_levels(baseline.values, [bound * baseline.n // run.n for bound in bounds]))
+            spread = spread_track(
+                without_levels(baseline.values, [bound * baseline.n // run.n for bound in bounds]), baseline.level.tau
+            )
     effects = [abs(second - first) / baseline.sd, max(abs(part - first) for part in parts) / baseline.sd]
     tests = [
         RawTest(name, Kind.LEVEL, result.statistic, result.p_value, effect, config.level_floor, effect / config.level_floor)

@@ -52,8 +52,9 @@ def percent(before: float, after: float) -> str:
         return ""
     sign = "+" if change > 0 else _MINUS
     size = abs(change)
-    decimals = 0 if size >= 1000.0 else 1 if size >= 0.05 or not size else 1 - math.floor(math.log10(size))
-    return f" ({sign}{size:,.{decimals}f} %)"
+    if size < 0.05:
+        return f" ({sign}{size:.1g} %)" if size >= 1e-4 else ""
+    return f" ({sign}{size:,.{0 if size >= 1000.0 else 1}f} %)"
 
 
 def place(onset: int | None, rows: int) -> str:

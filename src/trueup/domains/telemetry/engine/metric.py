@@ -109,7 +109,7 @@ def _pictures(sides: tuple[ColumnData, ColumnData], samples: tuple[Sample | None
         drawn.run_envelope,
         histogram(baseline.ordered, edges) if baseline else None,
         histogram(run.ordered, edges) if run else None,
-        np.ldexp(edges, exponent) if exponent else edges,
+        np.array([unscaled(edge, exponent) for edge in edges.tolist()]),
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ POINTS = 4096
 
 # squares and sums of values within 2^±400 stay finite and do not vanish
 _SAFE_EXPONENT = 400
+# deviations that differ by no more than this share of their mean differ by rounding only
+_STILL = 1e-9
 _GREATEST = float(np.finfo(np.float64).max)
 
 
@@ -112,6 +114,20 @@ def _track(series: NDArray[np.float64], origin: float) -> Track:
     return Track(Moments(len(series), origin + mean, variance), blocks, autocorrelation_time(blocks, len(series), variance))
 
 
+def spread_track(residual: NDArray[np.float64], tau: float) -> Track:
+    """Return the absolute deviations of values whose stretches have the median 0 as a series; the array is used up.
+
+    Args:
+        residual: float64[n].
+        tau: of the values. Two values at equal distances from their median deviate by a constant, which has no memory
+            of its own: theirs is taken.
+    """
+    np.abs(residual, out=residual)
+    track = _track(residual, 0.0)
+    still = track.moments.sd <= _STILL * track.moments.mean
+    return replace(track, moments=replace(track.moments, variance=0.0), tau=tau) if still else track
+
+
 def sample_of(values: NDArray[np.float64], *, exponent: int = 0) -> Sample:
     """Compute everything about one side of a metric.
 
@@ -125,15 +141,8 @@ def sample_of(values: NDArray[np.float64], *, exponent: int = 0) -> Sample:
     median = quantile_sorted(ordered, 0.5)
     work = values - median
     level = _track(work, median)
-    np.abs(work, out=work)
     # one array serves both series: at a million values each further one costs more than its arithmetic
-    return Sample(values, ordered, level, _track(work, 0.0), median)
-
-
-def spread_track(residual: NDArray[np.float64]) -> Track:
-    """Return the absolute deviations of values whose stretches have the median 0 as a series; the array is used up."""
-    np.abs(residual, out=residual)
-    return _track(residual, 0.0)
+    return Sample(values, ordered, level, spread_track(work, level.tau), median)
 
 
 def finite(value: float) -> float:
