@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from trueup.kernel.evidence.engine import verifier
+from trueup.kernel.evidence.engine import program, verifier
 from trueup.kernel.evidence.engine.container import PackError
 from trueup.kernel.evidence.engine.notes import vkey
 from trueup.kernel.evidence.keys import public_pem
@@ -22,14 +22,14 @@ def pack(session, run, tmp_path):
 
 
 def test_the_program_says_in_words_what_held_and_ends_with_the_verdict(pack, session, capsys):
-    assert verifier.main([str(pack), "--key", session.ports.keys.signer().fingerprint.upper()]) == 0
+    assert program.main([str(pack), "--key", session.ports.keys.signer().fingerprint.upper()]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "verdict PASS"
     assert sum(line.startswith("  ok  ") for line in lines) == 6
 
 
 def test_the_program_tells_an_unknown_signer_what_to_do(pack, capsys):
-    assert verifier.main([str(pack)]) == 30
+    assert program.main([str(pack)]) == 30
     assert "pass --key" in capsys.readouterr().out
 
 
@@ -37,15 +37,15 @@ def test_the_program_names_the_damaged_member(pack, capsys):
     data = bytearray(pack.read_bytes())
     data[data.index(b"x" * 100) + 50] ^= 1
     pack.write_bytes(data)
-    assert verifier.main([str(pack)]) == 20
+    assert program.main([str(pack)]) == 20
     assert "  BAD artifacts/" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_program_refuses_what_it_cannot_read(pack, tmp_path, capsys, as_json):
     flags = ["--json"] if as_json else []
-    assert verifier.main([str(tmp_path / "missing.zip"), *flags]) == 2
-    assert verifier.main([str(pack), "--key", str(tmp_path / "missing.pem"), *flags]) == 2
+    assert program.main([str(tmp_path / "missing.zip"), *flags]) == 2
+    assert program.main([str(pack), "--key", str(tmp_path / "missing.pem"), *flags]) == 2
     captured = capsys.readouterr()
     assert bool(captured.out) == as_json
     assert bool(captured.err) != as_json
@@ -56,14 +56,14 @@ def test_a_key_may_be_given_as_pem_as_verifier_line_or_as_fingerprint(session, t
     (tmp_path / "key.pem").write_bytes(public_pem(signer))
     (tmp_path / "key.vkey").write_text(vkey("anyone", signer.public) + "\n")
     for form in (str(tmp_path / "key.pem"), str(tmp_path / "key.vkey"), signer.fingerprint):
-        assert verifier.trusted_fingerprint(form) == signer.fingerprint
+        assert program.trusted_fingerprint(form) == signer.fingerprint
 
 
 def test_a_pem_of_another_kind_of_key_is_refused(tmp_path):
     body = base64.b64encode(b"0" * 91).decode()
     (tmp_path / "key.pem").write_text(f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     with pytest.raises(ValueError, match="Ed25519"):
-        verifier.trusted_fingerprint(str(tmp_path / "key.pem"))
+        program.trusted_fingerprint(str(tmp_path / "key.pem"))
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b"[" * 100_000, b'{"a":Infinity}'])

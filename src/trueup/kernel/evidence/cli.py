@@ -68,7 +68,7 @@ def _place(sequence: int | None) -> str:
 
 
 def _trusted(app: App, keys: tuple[str, ...]) -> set[str]:
-    from trueup.kernel.evidence.engine.verifier import trusted_fingerprint
+    from trueup.kernel.evidence.engine.program import trusted_fingerprint
 
     folder = app.key_folder / "trusted"
     try:
@@ -164,7 +164,8 @@ def pack(app: App, subject: str, out: Path, at_size: int | None) -> None:
 @pass_app
 def verify(app: App, pack_file: Path, keys: tuple[str, ...]) -> None:
     """Verify a pack. Needs no home; without a trusted key a sound pack is UNKNOWN (exit 30)."""
-    from trueup.kernel.evidence.engine.verifier import report_lines, verify_pack
+    from trueup.kernel.evidence.engine.program import report_lines
+    from trueup.kernel.evidence.engine.verifier import verify_pack
 
     try:
         report = verify_pack(pack_file, _trusted(app, keys))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from trueup.kernel.errors import ConfigurationError, UsageError
 from trueup.kernel.evidence.engine.notes import fingerprint, note_key_hash, vkey
-from trueup.kernel.evidence.engine.verifier import trusted_fingerprint
+from trueup.kernel.evidence.engine.program import trusted_fingerprint
 from trueup.kernel.files import write_atomic
 
 _PRIVATE = "signing.pem"

@@ -4,7 +4,7 @@ import ast
 from functools import cache
 from importlib import resources
 
-PARTS = ("merkle.py", "engine/notes.py", "engine/container.py", "engine/verifier.py")
+PARTS = ("merkle.py", "engine/notes.py", "engine/container.py", "engine/verifier.py", "engine/program.py")
 HEAD = '''"""Verify a Trueup evidence pack. This one file needs Python >= 3.12 and the package cryptography, nothing of Trueup.
 
     python verify.py PACK.zip --key KEY      KEY: a public key file or a SHA-256 fingerprint that you trust
