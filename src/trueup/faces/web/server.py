@@ -23,6 +23,7 @@ HEADERS = {
 }
 STYLE = """:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.5rem .75rem .5rem 0;border-bottom:1px solid #8886}
+a{color:#0b57d0}@media(prefers-color-scheme:dark){a{color:#8ab4f8}}
 td:first-child{font-weight:600;white-space:nowrap}.wide{overflow-x:auto}"""
 
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -55,6 +56,9 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
+        if self.path == "/favicon.ico":  # browsers ask for it by themselves
+            self._send(HTTPStatus.NOT_FOUND, "")
+            return
         token, _, rest = self.path.lstrip("/").partition("/")
         host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
         if host not in ("127.0.0.1", "[::1]", "localhost") or not hmac.compare_digest(token.encode(), self.server.token.encode()):

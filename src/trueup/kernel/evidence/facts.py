@@ -82,8 +82,8 @@ def of_entry(tenant: UUID, entry: int) -> list[Fact]:
 
 
 def about(subject: str) -> Q:
-    """Return the filter for a subject and its parts (``subject/part``)."""
-    return Q(subject=subject) | Q(subject__startswith=subject + "/")
+    """Return the filter for a subject and its parts (``subject/part``); SQLite's LIKE would not tell case apart."""
+    return Q(subject=subject) | Q(subject__gte=subject + "/", subject__lt=subject + "0")  # "0" follows "/"
 
 
 def listing(

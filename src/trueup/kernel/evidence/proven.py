@@ -11,7 +11,7 @@ from trueup.kernel.evidence.engine.fact import Fact
 from trueup.kernel.evidence.keys import KeyFolder
 from trueup.kernel.evidence.merkle import Frontier, leaf_hash
 from trueup.kernel.evidence.models import Fact as Row
-from trueup.kernel.evidence.models import Leaf
+from trueup.kernel.evidence.models import Leaf, Pending
 from trueup.kernel.evidence.storecheck import leaves
 
 
@@ -25,9 +25,11 @@ def proven_facts(tenant: UUID, *, keys: KeyFolder) -> tuple[list[Fact], list[str
     Returns:
         Facts with ``signers`` filled, and one sentence for each batch that is not as it was recorded.
     """
+    waiting = Pending.objects.filter(tenant=tenant).values("entry")  # read before the checkpoint, which then covers the rest
+    claimed = set(Row.objects.filter(tenant=tenant).exclude(entry__in=waiting).values_list("entry", flat=True).distinct())
     last = ledger.newest(tenant)
     if last is None:
-        return [], []
+        return [], ["facts are stored, but no checkpoint covers them"] if claimed else []
     batches, root, problems = _batches(tenant, last.size)
     mark, problem = _signer(tenant, last.note, root, last.size, keys)
     if problem:
@@ -39,7 +41,6 @@ def proven_facts(tenant: UUID, *, keys: KeyFolder) -> tuple[list[Fact], list[str
             problems.append(f"the facts of entry {index} are not those that were recorded with it")
         else:
             found += [replace(fact, signers=(mark,)) for fact in known]
-    claimed = set(Row.objects.filter(tenant=tenant).values_list("entry", flat=True).distinct())
     if claimed - {entry for entry, _ in batches.values()}:
         problems.append("some facts claim entries that recorded none")
     return found, problems

@@ -60,7 +60,7 @@ class CompareConfig:
     shape_floor: float = 0.05
     gap_floor: float = 0.05
     quarantine_limit: float = 0.01
-    slow_separation: float = 3.0
+    slow_separation: float = 5.0
     slow_material: float = 0.01
     slow_equal: float = 0.001
     critical: frozenset[str] = frozenset()

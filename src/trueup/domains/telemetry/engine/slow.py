@@ -5,7 +5,7 @@ metric are worth a handful of independent values, often one. No test of the mean
 unknown, and two stretches of one and the same random walk differ "significantly" nearly always. What can still be said
 without a model of the process is said by ranges, in the unit of what the baseline itself has been seen to do:
 
-*Different beyond doubt* when at least a fifth of the run, all on one side, lies ``slow_separation`` (3) full baseline
+*Different beyond doubt* when at least a fifth of the run, all on one side, lies ``slow_separation`` (5) full baseline
 ranges or more outside the baseline's range, and by ``slow_material`` (1 %) or more of the baseline's greatest magnitude.
 The first condition asks for a move several times greater than everything the metric did while it was certified; a
 stationary process practically never makes it. The second is there because a plateau has nearly no range: a memory
