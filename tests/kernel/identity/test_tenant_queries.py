@@ -102,7 +102,13 @@ def queries(text: str, owned: set[str]) -> list[tuple[str, bool]]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute) or node.attr not in ("objects", "_default_manager", "_base_manager"):
             continue
-        name = node.value.id if isinstance(node.value, ast.Name) else node.value.attr if isinstance(node.value, ast.Attribute) else ""
+        name = (
+            node.value.id
+            if isinstance(node.value, ast.Name)
+            else node.value.attr
+            if isinstance(node.value, ast.Attribute)
+            else ""
+        )
         if aliases.get(name, name) in owned:
             end, calls = chain_of(node, parents)
             held = any(
@@ -130,7 +136,9 @@ def test_every_query_on_what_tenants_own_names_the_tenant():
 
 def test_no_allowed_exception_is_out_of_date():
     owned = owned_by_tenants()
-    there = {(p.relative_to(SOURCE).as_posix(), text) for p in sources() for text, held in queries(p.read_text(), owned) if not held}
+    there = {
+        (p.relative_to(SOURCE).as_posix(), text) for p in sources() for text, held in queries(p.read_text(), owned) if not held
+    }
     assert set(ALLOWED) - there <= {item for item in ALLOWED if held_now(item, owned)}
 
 
