@@ -139,12 +139,7 @@ def test_no_allowed_exception_is_out_of_date():
     there = {
         (p.relative_to(SOURCE).as_posix(), text) for p in sources() for text, held in queries(p.read_text(), owned) if not held
     }
-    assert set(ALLOWED) - there <= {item for item in ALLOWED if held_now(item, owned)}
-
-
-def held_now(item: tuple[str, str], owned: set[str]) -> bool:
-    """Tell whether an exception's file has meanwhile no unheld query at all: then the exception only waits to be removed."""
-    return all(held for _, held in queries((SOURCE / item[0]).read_text(), owned))
+    assert set(ALLOWED) - there == set()
 
 
 def test_what_tenants_own_is_known():

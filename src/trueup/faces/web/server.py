@@ -23,7 +23,8 @@ HEADERS = {
 }
 STYLE = """:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.5rem .75rem .5rem 0;border-bottom:1px solid #8886}
-a{color:#0b57d0}@media(prefers-color-scheme:dark){a{color:#8ab4f8}}
+html{background:#fff;color:#1a1a1a}a{color:#0b57d0}
+@media(prefers-color-scheme:dark){html{background:#121212;color:#eee}a{color:#8ab4f8}}
 td:first-child{font-weight:600;white-space:nowrap}.wide{overflow-x:auto}"""
 
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
