@@ -188,7 +188,7 @@ def refuses_the_ids_of(place, other):
             place.run(DeleteSecret, name=other.mark)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     count=st.integers(2, 3),
     steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(KINDS)), min_size=3, max_size=9),

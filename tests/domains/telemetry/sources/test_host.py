@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueup.domains.telemetry.sources.host import HostSample, sample_host
+from trueup.domains.telemetry.sources.host import HostSample, coarse_modes, sample_host
 from trueup.domains.telemetry.sources.parquet_writer import write_parquet
 from trueup.domains.telemetry.sources.probes import MACHINE, Probe, ProcessTree, Reading, available
 from trueup.domains.telemetry.sources.rates import Cpu, cpu_percent, rate, tree_cpu_seconds
@@ -308,3 +308,14 @@ def test_a_sample_without_metrics_is_a_file_with_its_times(tmp_path: Path) -> No
     write_parquet(HostSample(np.array([5, 6]), {}, (), 10.0, 0, 0), tmp_path / "x.parquet")
     with open_table(tmp_path / "x.parquet", workdir=tmp_path) as table:
         assert (table.rows, table.numeric) == (2, ())
+
+
+def test_a_seldom_cpu_mode_is_excluded_where_a_tick_is_too_coarse_for_the_rate():
+    coarse = coarse_modes(10, tick=0.01, processors=2)
+    assert [item.name for item in coarse] == [f"cpu_{mode}_percent" for mode in ("iowait", "irq", "softirq", "steal", "nice")]
+    assert "one tick is 5 % of this machine" in coarse[0].reason
+
+
+@pytest.mark.parametrize(("rate", "processors"), [(1, 2), (10, 64), (2, 2)])
+def test_a_cpu_mode_is_kept_where_a_tick_is_fine_enough(rate, processors):
+    assert coarse_modes(rate, tick=0.01, processors=processors) == ()

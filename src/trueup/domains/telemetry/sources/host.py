@@ -1,6 +1,7 @@
 """Samples the machine it runs on, and a process tree, into a table of metrics over time."""
 
 import math
+import os
 import time
 from array import array
 from collections.abc import Callable, Mapping
@@ -21,6 +22,8 @@ __all__ = ["HostSample", "sample_host", "write_parquet"]
 
 MAX_RATE = 100.0
 MAX_SECONDS = 86_400.0
+COARSE_PERCENT = 1.0
+SELDOM_MODES = ("iowait", "irq", "softirq", "steal", "nice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ def _row(before: _Moment, now: _Moment) -> dict[str, float]:
     return row
 
 
+def _cpu_modes(moment: _Moment) -> set[str]:
+    return {f"cpu_{mode}_percent" for reading in moment.readings for mode in reading.cpu}
+
+
 class _Columns:
     """Rows in, columns out: one growing float64 array per metric, missing cells as NaN."""
 
@@ -83,6 +90,24 @@ def _checked(*, seconds: float, rate: float) -> int:
     if ticks < 1:
         raise UsageError(f"{seconds:g} seconds at {rate:g} per second make no row", remedy="sample longer or faster")
     return ticks
+
+
+def coarse_modes(rate: float, *, tick: float, processors: int) -> tuple[Excluded, ...]:
+    """Return the seldom CPU modes that cannot be sampled at a rate, each with its reason.
+
+    The kernel counts CPU time in ticks. Where one tick is more than 1 % of the machine over one sample, a mode that runs
+    now and then reads as zero with single spikes: noise of the clock, not behaviour of the machine.
+
+    Args:
+        rate: samples per second.
+        tick: seconds.
+        processors: of the machine.
+    """
+    share = 100.0 * tick * rate / processors
+    if share <= COARSE_PERCENT:
+        return ()
+    reason = f"the kernel counts it in ticks of {tick * 1000:g} ms: at {rate:g} samples a second one tick is {share:.3g} % of this machine"
+    return tuple(Excluded(f"cpu_{mode}_percent", reason) for mode in SELDOM_MODES)
 
 
 def _tree(pid: int | None, clock: Callable[[], float]) -> ProcessTree | None:
@@ -133,6 +158,8 @@ def sample_host(
     ticks = _checked(seconds=seconds, rate=rate)
     tree = _tree(pid, clock)
     kept, excluded = available(probes)
+    coarse = coarse_modes(rate, tick=1.0 / os.sysconf("SC_CLK_TCK"), processors=psutil.cpu_count() or 1)
+    hidden = {item.name for item in coarse}
     period = 1.0 / rate
     columns, late, skipped = _Columns(), 0, 0
 
@@ -150,9 +177,12 @@ def sample_host(
             sleep(wait)
         now = read()
         late += now.at - deadline > period / 2
-        columns.add(round(epoch_ms + (now.at - start) * 1000.0), _row(before, now))
+        row = {name: value for name, value in _row(before, now).items() if name not in hidden}
+        columns.add(round(epoch_ms + (now.at - start) * 1000.0), row)
         before = now
     times, arrays = columns.arrays()
     if before.tree_ended:
         excluded = (*excluded, Excluded("tree_*", "the process tree ended before the sampling did; its later cells are missing"))
+    seen = _cpu_modes(before)
+    excluded = (*excluded, *(item for item in coarse if item.name in seen))
     return HostSample(times, arrays, excluded, rate, late, skipped)
