@@ -65,7 +65,7 @@ def test_a_file_and_its_bytes_are_the_same_artifact(store, tmp_path, size):
 def test_stored_files_are_for_their_owner_alone(store):
     put(store, b"x")
     assert {stat.S_IMODE(path.stat().st_mode) for path in files(store)} == {0o600}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in store.path.rglob("*") if path.is_dir()} <= {0o700}
+    assert {stat.S_IMODE(path.parent.stat().st_mode) for path in files(store)} == {0o700}
 
 
 def test_a_source_that_cannot_be_read_leaves_nothing_behind(store, tmp_path):

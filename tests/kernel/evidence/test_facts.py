@@ -95,7 +95,7 @@ def test_a_number_has_the_unit_of_its_predicate(check, unit):
 @pytest.mark.parametrize("predicate", ["testing.unheard@1", "testing.state", "testing.state@2", "Testing.state@1", ""])
 def test_a_predicate_that_no_room_publishes_is_refused(check, predicate):
     with pytest.raises(UsageError, match="no room publishes"):
-        check(fact(predicate=predicate))
+        check(replace(fact(), predicate=predicate))
 
 
 def test_one_bad_fact_keeps_the_whole_batch_out(session, record, listing):

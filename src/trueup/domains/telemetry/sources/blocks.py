@@ -1,9 +1,12 @@
-"""Cut one run in two that saw the same conditions: blocks of rows, in turn."""
+"""Blocks of rows: cut one run in two that saw the same conditions, and tell a run at rest from one with bursts."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from trueup.domains.telemetry.sources.session import connect, exact_path, literal
+from trueup.domains.telemetry.sources.tabular import open_table
 from trueup.kernel.errors import UsageError
 
 
@@ -33,3 +36,21 @@ def alternating_blocks(path: Path, folder: Path, *, rows: int) -> tuple[Path, Pa
                 )
                 part.replace(target)
     return targets
+
+
+def unrest(path: Path, metric: str, *, rows: int, workdir: Path) -> float:
+    """Return by how much a metric's greatest block mean exceeds its median block mean, in the metric's unit.
+
+    Args:
+        path: the run.
+        metric: a numeric column.
+        rows: rows of one block, at least 1.
+        workdir: scratch folder.
+    """
+    with open_table(path, workdir=workdir) as table:
+        values = table.column(metric).values
+    whole = len(values) // rows
+    if not whole:
+        return 0.0
+    means = values[: whole * rows].reshape(whole, rows).mean(axis=1)
+    return float(means.max() - np.median(means))
