@@ -60,7 +60,7 @@ def test_the_same_policies_are_not_recorded_again_and_others_are(session, home, 
     folder = tmp_path / "policies"
     folder.mkdir()
     (folder / "more.cedar").write_text(
-        '@id("no-touch")\n@reason("for a test")\nforbid (principal, action == Trueup::Action::"evidence.key.backup", resource);\n'
+        '@id("no-touch")\n@reason("for a test")\nforbid (principal, action == Action::"evidence.key.backup", resource);\n'
     )
     monkeypatch.setattr("trueup.config.session.policy_folders", lambda: [*wiring.policy_folders(), folder])
     after = loads()
@@ -107,7 +107,6 @@ def test_a_rotation_that_was_never_recorded_is_forgotten(session, home):
 
 
 def test_a_rotation_that_was_recorded_and_not_put_in_force_is_completed(session, home, run):
-    from tests.support.actions import Observe
 
     from trueup.kernel.actions.runner import run as run_action
     from trueup.kernel.evidence.actions import RotateKey
@@ -115,7 +114,7 @@ def test_a_rotation_that_was_recorded_and_not_put_in_force_is_completed(session,
     class Cut(RotateKey):
         """A rotation whose process dies right after its commit."""
 
-        def settled(self, ctx, outcome):
+        def settled(self, ctx, outcome):  # noqa: ARG002 - the contract's signature
             raise SystemExit
 
     with pytest.raises(SystemExit):

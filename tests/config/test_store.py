@@ -69,8 +69,8 @@ def test_a_new_store_has_every_guard(empty):
 
 def test_a_store_of_an_older_schema_is_brought_up_to_date_and_keeps_what_it_holds(session, run, home):
     from django.db import connection
-    from tests.support.actions import Observe
 
+    from tests.support.actions import Observe
     from trueup.config.store import SCHEMA, open_store
     from trueup.kernel.evidence import queries
 
@@ -108,7 +108,6 @@ def test_a_store_of_a_newer_trueup_is_refused_and_left_as_it_is(session, home):
 
 def test_two_homes_in_one_process_do_not_mix(session, run, empty):
     from tests.support.actions import Observe
-
     from trueup.config.session import HomeSession
     from trueup.kernel.evidence import queries
 

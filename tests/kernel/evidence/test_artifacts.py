@@ -143,7 +143,6 @@ def test_processes_that_store_the_same_content_at_once_leave_whole_files_alone(s
 def thing(session, run):
     """An entry about a thing with two files; return their digests by name."""
     from tests.support.actions import Observe
-
     from trueup.kernel.evidence.models import ArtifactRef
 
     run(Observe, subject="thing", files={"a.txt": "first", "b.txt": "second"})
@@ -194,7 +193,7 @@ def test_a_scratch_file_of_a_dead_writer_is_collected_and_nothing_outside_its_fo
 class Approved:
     """An approval room in which every held action was approved."""
 
-    def approved(self, attempt, digest):
+    def approved(self, attempt, digest):  # noqa: ARG002 - the contract's signature
         return True
 
 

@@ -12,7 +12,9 @@ from trueup.kernel.evidence.engine.encode import encode, fact_bytes, salted, sta
 from trueup.kernel.evidence.engine.fact import Fact
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12)
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12
+)
 DOCUMENTS = st.dictionaries(st.text(), VALUES, max_size=5)
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENTS = st.datetimes(datetime(1000, 1, 3), datetime(9999, 12, 29), timezones=ZONES)  # noqa: DTZ001 - the strategy adds the zone
@@ -85,18 +87,25 @@ def test_an_entry_is_one_line_without_space_around_its_marks(document):
 
 @given(FACTS)
 def test_a_facts_bytes_are_those_of_its_moment_in_any_zone(fact):
-    moved = replace(fact, valid_at=fact.valid_at.astimezone(UTC), recorded_at=fact.recorded_at.astimezone(timezone(timedelta(hours=9))))
+    moved = replace(
+        fact, valid_at=fact.valid_at.astimezone(UTC), recorded_at=fact.recorded_at.astimezone(timezone(timedelta(hours=9)))
+    )
     assert fact_bytes(moved) == fact_bytes(fact)
 
 
 @settings(max_examples=200)
 @given(FACTS, FACTS)
 def test_two_facts_have_the_same_bytes_only_when_they_say_the_same(one, other):
-    said = [(f.id, f.subject, f.predicate, typed(f.value), f.unit, f.source, f.supersedes, f.valid_at, f.recorded_at) for f in (one, other)]
+    said = [
+        (f.id, f.subject, f.predicate, typed(f.value), f.unit, f.source, f.supersedes, f.valid_at, f.recorded_at)
+        for f in (one, other)
+    ]
     assert (fact_bytes(one) == fact_bytes(other)) == (said[0] == said[1])
 
 
-@pytest.mark.parametrize("field", ["id", "subject", "predicate", "unit", "source", "supersedes", "value", "valid_at", "recorded_at"])
+@pytest.mark.parametrize(
+    "field", ["id", "subject", "predicate", "unit", "source", "supersedes", "value", "valid_at", "recorded_at"]
+)
 def test_every_field_of_a_fact_is_in_its_bytes(field):
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     fact = Fact("s", "p@1", 1, moment, moment, "src", id="i")

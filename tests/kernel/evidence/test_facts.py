@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.actions import LEVEL, STATE
 
+from tests.support.actions import LEVEL, STATE
 from trueup.kernel.actions.base import Action, Input, Outcome
 from trueup.kernel.errors import ConfigurationError, NotFound, UsageError
 from trueup.kernel.evidence.engine.encode import fact_bytes
@@ -39,7 +39,7 @@ class Record(Action[RecordInput, None, None]):
     tags = frozenset({"operate"})
     input = RecordInput
 
-    def apply(self, ctx, input, loaded, prepared):
+    def apply(self, ctx, input, loaded, prepared):  # noqa: ARG002 - the contract's signature
         return Outcome({}, facts=input.facts)
 
 
@@ -146,7 +146,9 @@ def test_a_fact_is_read_back_as_it_was_recorded(record, listing, known, valid_at
     predicate, value = known
     made = fact(value, predicate, valid_at=valid_at, recorded_at=recorded_at, subject=subject, source=source)
     record(made)
-    found = [f for f in listing(subject=subject) if f.recorded_at == recorded_at and f.valid_at == valid_at and f.source == source]
+    found = [
+        f for f in listing(subject=subject) if f.recorded_at == recorded_at and f.valid_at == valid_at and f.source == source
+    ]
     assert [(type(f.value), repr(f.value)) for f in found if f.predicate == predicate.key][-1:] == [(type(value), repr(value))]
 
 
@@ -200,7 +202,6 @@ def test_a_listing_holds_what_was_asked_for_the_newest_first(known, listing, ask
 
 def test_a_pack_holds_nothing_of_a_subject_whose_name_only_looks_alike(known, run, tmp_path):
     from tests.support.actions import Observe
-
     from trueup.kernel.evidence.actions import CreatePack
 
     run(Observe, subject="THING/1", files={"private.txt": "not of this pack"})

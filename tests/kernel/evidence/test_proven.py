@@ -36,9 +36,7 @@ def shell(recorded, home):
 @pytest.fixture
 def entry(session, shell):
     """The id of the second batch's entry."""
-    (found,) = shell.execute(
-        'SELECT entry FROM evidence_leaf WHERE tenant = ? AND "index" = 1', (session.tenant.hex,)
-    ).fetchone()
+    (found,) = shell.execute('SELECT entry FROM evidence_leaf WHERE tenant = ? AND "index" = 1', (session.tenant.hex,)).fetchone()
     return found
 
 
@@ -126,7 +124,9 @@ def rewritten(shell, session, entry, signer):
     shell.execute("UPDATE evidence_leaf SET hash = ? WHERE entry = ?", (leaf_hash(data), entry))
     root = Tree(ledger.hashes(session.tenant, 3)).root()
     note = ledger.checkpoint_note(ledger.origin(session.tenant), 3, root, signer)
-    shell.execute("UPDATE evidence_checkpoint SET note = ?, root = ? WHERE size = 3 AND tenant = ?", (note, root, session.tenant.hex))
+    shell.execute(
+        "UPDATE evidence_checkpoint SET note = ?, root = ? WHERE size = 3 AND tenant = ?", (note, root, session.tenant.hex)
+    )
 
 
 def test_a_store_rewritten_throughout_and_signed_by_a_stranger_is_a_problem(shell, entry, proven, session):
@@ -145,7 +145,6 @@ def test_the_same_rewriting_by_the_holder_of_the_key_cannot_be_told(shell, entry
 
 def test_facts_of_a_key_that_was_retired_are_still_proven_by_it(recorded, proven, session, run):
     from tests.support.actions import Observe
-
     from trueup.kernel.actions.runner import run as run_action
     from trueup.kernel.evidence.actions import RotateKey
 
@@ -168,7 +167,6 @@ def test_a_key_that_is_no_longer_trusted_proves_nothing(recorded, proven, sessio
 
 def test_facts_that_wait_for_a_checkpoint_are_not_yet_proven_and_no_problem(recorded, proven, session):
     from tests.support.actions import Observe
-
     from trueup.kernel.actions.runner import run as run_action
 
     run_action(Observe, session.context(), {"subject": "waiting"})
@@ -182,7 +180,9 @@ def test_facts_that_wait_for_a_checkpoint_are_not_yet_proven_and_no_problem(reco
 def test_the_checkpoint_of_another_log_proves_nothing(shell, proven, session):
     from trueup.kernel.evidence import ledger
 
-    (note,) = shell.execute("SELECT note FROM evidence_checkpoint WHERE size = 3 AND tenant = ?", (session.tenant.hex,)).fetchone()
+    (note,) = shell.execute(
+        "SELECT note FROM evidence_checkpoint WHERE size = 3 AND tenant = ?", (session.tenant.hex,)
+    ).fetchone()
     origin, size, root = note.split("\n")[:3]
     other = ledger.checkpoint_note(origin[:-1] + "0", int(size), base64.b64decode(root), session.ports.keys.signer())
     assert other != note

@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+
 from tests.conftest import Command, Done
 
 GATE = """\

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.actions import Break, Observe, Remove, Touch
 
+from tests.support.actions import Break, Observe, Remove, Touch
 from trueup.kernel.errors import NotFound, TrueupError
 
 SUBJECT = "thing"  # the same name in every tenant: a query that forgets the tenant finds it

@@ -3,7 +3,7 @@
 import click
 
 from trueup.kernel.doors import App, pass_store
-from trueup.kernel.errors import Refused
+from trueup.kernel.errors import Refused, UsageError
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -22,6 +22,12 @@ def serve(app: App, host: str, port: int) -> None:
         raise Refused(
             f"{host} is not a loopback address", remedy="pages without a login are served to this machine alone: --host 127.0.0.1"
         )
-    with ReportServer((host, port), app.session) as server:
+    try:
+        server = ReportServer((host, port), app.session)
+    except OSError as exc:
+        raise UsageError(
+            f"cannot listen on {host}:{port}: {exc.strerror}", remedy="choose another port with --port, or 0 for any"
+        ) from exc
+    with server:
         app.say(f"reports of this home: {server.address}  (Ctrl-C ends)")
         server.serve_forever()

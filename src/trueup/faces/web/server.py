@@ -7,8 +7,10 @@ import html
 import secrets
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from django.db import connection
 
 from trueup.kernel.errors import TrueupError
 from trueup.kernel.evidence import queries
@@ -31,13 +33,15 @@ STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-class ReportServer(HTTPServer):
-    """Serves the comparisons of one tenant, one request after the other: its reader is one person on this machine.
+class ReportServer(ThreadingHTTPServer):
+    """Serves the comparisons of one tenant.
 
     Args:
         where: host and port.
         session: the open home.
     """
+
+    daemon_threads = True
 
     def __init__(self, where: tuple[str, int], session: Any) -> None:
         super().__init__(where, _Handler)
@@ -55,6 +59,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: ReportServer
     server_version = "trueup"
     sys_version = ""
+    timeout = 10  # seconds: browsers open connections that they may never use
+
+    def finish(self) -> None:
+        super().finish()
+        connection.close()  # each request has a thread, and so a connection, of its own
 
     def do_GET(self) -> None:
         if self.path == "/favicon.ico":  # browsers ask for it by themselves

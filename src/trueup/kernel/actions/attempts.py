@@ -31,8 +31,11 @@ class OwnerLock:
     def __init__(self, folder: Path) -> None:
         self.name = f"{os.getpid()}-{uuid4().hex}"
         self.path = folder / f"{self.name}.owner"
-        self._file = self.path.open("x")
+        # Locked before it has the name that others look at: a living owner is never seen unlocked.
+        unseen = folder / f"{self.name}.new"
+        self._file = unseen.open("x")
         fcntl.flock(self._file, fcntl.LOCK_EX)
+        unseen.rename(self.path)
 
     def release(self) -> None:
         """Give the lock up and remove its file."""

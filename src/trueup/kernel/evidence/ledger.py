@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from trueup.kernel.errors import Damaged
 from trueup.kernel.evidence.engine.encode import encode
 from trueup.kernel.evidence.keys import Signer
 from trueup.kernel.evidence.merkle import Frontier, Tree, leaf_hash
@@ -74,6 +75,7 @@ def _sequence_batch(tenant: UUID, signer: Signer) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         last = newest(tenant)
         frontier = Frontier.from_bytes(last.size, bytes(last.frontier)) if last else Frontier()
+        _require_whole(tenant, frontier.size)
         cursor.execute(
             "SELECT p.entry, e.hash FROM evidence_pending p JOIN evidence_entry e ON e.id = p.entry "
             "WHERE p.tenant = %s ORDER BY p.entry LIMIT %s",
@@ -94,6 +96,17 @@ def _sequence_batch(tenant: UUID, signer: Signer) -> bool:
             note=checkpoint_note(origin(tenant), frontier.size, frontier.root(), signer),
         )
     return True
+
+
+def _require_whole(tenant: UUID, covered: int) -> None:
+    """Refuse to go on over a log whose newest checkpoint does not cover exactly the entries that have an index."""
+    last = Leaf.objects.filter(tenant=tenant).order_by("-index").values_list("index", flat=True).first()
+    size = 0 if last is None else last + 1
+    if size != covered:
+        raise Damaged(
+            f"the newest checkpoint covers {covered} entries, but {size} have an index",
+            remedy="see what was changed with 'trueup evidence log verify'",
+        )
 
 
 def checkpoint_note(name: str, size: int, root: bytes, signer: Signer) -> str:

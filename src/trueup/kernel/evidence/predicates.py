@@ -1,5 +1,6 @@
 """The predicates that facts may use, as the rooms publish them. Wired in ``config``."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 from trueup.kernel.errors import ConfigurationError, UsageError
@@ -45,5 +46,9 @@ def check(fact: Fact) -> None:
         fact.value, _TYPES[predicate.type]
     ):
         raise UsageError(f"{fact.predicate}: expected a value of type {predicate.type}, got {type(fact.value).__name__}")
+    if isinstance(fact.value, float) and not math.isfinite(fact.value):
+        raise UsageError(f"{fact.predicate}: {fact.value} is not a number that can be recorded")
+    if fact.valid_at.tzinfo is None or fact.recorded_at.tzinfo is None:
+        raise UsageError(f"{fact.predicate}: a time without a zone is not a moment")
     if fact.unit != predicate.unit:
         raise UsageError(f"{fact.predicate}: expected the unit {predicate.unit!r}, got {fact.unit!r}")

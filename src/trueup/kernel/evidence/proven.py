@@ -12,6 +12,7 @@ from trueup.kernel.evidence.keys import KeyFolder
 from trueup.kernel.evidence.merkle import Frontier, leaf_hash
 from trueup.kernel.evidence.models import Fact as Row
 from trueup.kernel.evidence.models import Leaf, Pending
+from trueup.kernel.evidence.snapshot import snapshot
 from trueup.kernel.evidence.storecheck import leaves
 
 
@@ -25,7 +26,12 @@ def proven_facts(tenant: UUID, *, keys: KeyFolder) -> tuple[list[Fact], list[str
     Returns:
         Facts with ``signers`` filled, and one sentence for each batch that is not as it was recorded.
     """
-    waiting = Pending.objects.filter(tenant=tenant).values("entry")  # read before the checkpoint, which then covers the rest
+    with snapshot():
+        return _proven(tenant, keys)
+
+
+def _proven(tenant: UUID, keys: KeyFolder) -> tuple[list[Fact], list[str]]:
+    waiting = Pending.objects.filter(tenant=tenant).values("entry")
     claimed = set(Row.objects.filter(tenant=tenant).exclude(entry__in=waiting).values_list("entry", flat=True).distinct())
     last = ledger.newest(tenant)
     if last is None:

@@ -18,6 +18,7 @@ from trueup.kernel.evidence.guards import missing
 from trueup.kernel.evidence.keys import KeyFolder
 from trueup.kernel.evidence.merkle import Frontier, leaf_hash
 from trueup.kernel.evidence.models import Checkpoint, Entry, Fact, Leaf, Pending
+from trueup.kernel.evidence.snapshot import snapshot
 
 
 @dataclass(slots=True)
@@ -69,11 +70,11 @@ def verify_store(tenant: UUID, *, keys: KeyFolder, store: ArtifactStore, against
         against: checkpoints known from elsewhere; only these reveal a log that was cut or replaced as a whole.
     """
     report = StoreReport(ledger.origin(tenant))
-    roots = _Walk(tenant, report, keys, list(against)).run()
-    report.root = roots.hex()
-    _check_coverage(tenant, report)
-    _check_bodies(tenant, report, store)
-    lacking = missing()
+    with snapshot():
+        report.root = _Walk(tenant, report, keys, list(against)).run().hex()
+        _check_coverage(tenant, report)
+        _check_bodies(tenant, report, store)
+        lacking = missing()
     if lacking:
         report.bad(None, f"guards that keep records from being changed are gone: {', '.join(lacking)}")
     return report

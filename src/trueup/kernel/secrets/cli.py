@@ -20,11 +20,20 @@ def put(app: App, name: str) -> None:
     """Store a secret; its value is read from standard input (or asked for on a terminal)."""
     from trueup.kernel.secrets.actions import PutSecret
 
-    value = click.prompt("value", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read().rstrip("\r\n")
+    value = click.prompt("value", hide_input=True, err=True) if sys.stdin.isatty() else _standard_input()
     if not value:
         raise UsageError("no value on standard input", remedy=f"printf %s VALUE | trueup secret put {name}")
     done = app.run(PutSecret, {"name": name, "value": value})
     app.emit(done, f"secret {done['name']} version {done['version']}")
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise UsageError(
+            "the value on standard input is not UTF-8 text", remedy="encode it first, for example with base64"
+        ) from None
 
 
 @secret.command("list")

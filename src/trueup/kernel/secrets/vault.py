@@ -7,8 +7,9 @@ References:
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -57,7 +58,11 @@ class Vault:
             raise ConfigurationError(
                 f"the secrets key {self.path} is missing, but secrets exist", remedy="restore it from its back-up"
             )
-        write_atomic(self.path, secrets.token_bytes(32), mode=0o600)
+        made = self.path.with_name(f".{self.path.name}.{uuid4().hex}")
+        write_atomic(made, secrets.token_bytes(32), mode=0o600)
+        with suppress(FileExistsError):  # another process was faster: its key is the key
+            os.link(made, self.path)
+        made.unlink()
 
     def seal(self, tenant: UUID, name: str, version: int, value: SecretStr) -> tuple[bytes, bytes]:
         """Return nonce and sealed bytes."""
