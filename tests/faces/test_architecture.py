@@ -30,6 +30,7 @@ OWN = {
         "packs",
         "predicates",
         "proven",
+        "snapshot",
         "storecheck",
     },
     "kernel/gates": {"load"},

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -239,3 +240,18 @@ def test_every_start_has_another_token_and_says_it_once(home, server):
         assert "Nothing has been compared yet" in other.page()[2]
         assert other.get(f"/{server.token}/")[0] == 401
     assert other.child.stdout.closed
+
+
+def test_a_connection_that_says_nothing_does_not_keep_the_pages_from_others(home):
+    with serving(home) as server, socket.create_connection(("127.0.0.1", server.port)):
+        time.sleep(0.2)
+        assert server.page()[0] == 200
+
+
+def test_a_port_that_is_taken_is_said_in_words(trueup):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = trueup("serve", "--port", taken.getsockname()[1], "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "BAD_REQUEST")
+    assert done.json["error"]["remedy"]

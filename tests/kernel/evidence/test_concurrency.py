@@ -143,3 +143,52 @@ def test_commands_that_race_to_make_a_home_make_one(elsewhere):
     assert len({json.loads(out)["fingerprint"] for out, _, _ in ended}) == 1
     assert sum("made a new home" in err for _, err, _ in ended) == 1
     assert elsewhere("evidence", "log", "verify", "--tenant", "system").code == 0
+
+
+def test_a_log_that_others_write_to_verifies_at_every_moment(home, session, tmp_path):
+    from trueup.kernel.evidence import queries
+    from trueup.kernel.evidence.proven import proven_facts
+
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TRUEUP_")} | {"PYTHONPATH": str(ROOT)}
+    (tmp_path / "go").touch()
+    writing = subprocess.Popen([sys.executable, "-c", WORKER, str(home), str(tmp_path), "0", "120", "", "late"], env=env)
+    sizes, wrong = set(), []
+    while writing.poll() is None:
+        report = queries.verify(session, [])
+        sizes.add(report.size)
+        wrong += report.findings + proven_facts(session.tenant, keys=session.ports.keys)[1]
+    assert (writing.returncode, wrong) == (0, [])
+    assert len(sizes) > 5
+
+
+SWEEPER = """
+import sys
+from contextlib import suppress
+from pathlib import Path
+from trueup.config.store import configure
+configure(None)
+from trueup.kernel.actions.attempts import alive
+folder = Path(sys.argv[1])
+(folder / "ready").touch()
+while not (folder / "stop").exists():
+    for path in folder.glob("*.owner"):
+        if not alive(folder, path.stem):
+            with suppress(FileNotFoundError):
+                path.unlink()
+"""
+
+
+def test_the_lock_of_a_living_process_is_never_taken_for_a_dead_ones(session, tmp_path):
+    from trueup.kernel.actions.attempts import OwnerLock
+
+    sweeping = subprocess.Popen([sys.executable, "-c", SWEEPER, str(tmp_path)])
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    lost, until = 0, time.monotonic() + 1.5
+    while time.monotonic() < until:
+        lock = OwnerLock(tmp_path)
+        lost += not lock.path.exists()
+        lock.release()
+    (tmp_path / "stop").touch()
+    assert (sweeping.wait(20), lost) == (0, 0)

@@ -92,6 +92,18 @@ def test_a_number_has_the_unit_of_its_predicate(check, unit):
         check(fact(1.0, LEVEL, unit=unit))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_no_document_can_hold_is_refused(check, value):
+    with pytest.raises(UsageError):
+        check(fact(value, LEVEL))
+
+
+@pytest.mark.parametrize("field", ["valid_at", "recorded_at"])
+def test_a_time_without_a_zone_is_refused(check, field):
+    with pytest.raises(UsageError):
+        check(replace(fact(), **{field: NOW.replace(tzinfo=None)}))
+
+
 @pytest.mark.parametrize("predicate", ["testing.unheard@1", "testing.state", "testing.state@2", "Testing.state@1", ""])
 def test_a_predicate_that_no_room_publishes_is_refused(check, predicate):
     with pytest.raises(UsageError, match="no room publishes"):

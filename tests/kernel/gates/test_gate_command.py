@@ -131,6 +131,14 @@ def test_a_failing_fact_that_was_turned_into_a_pass_opens_nothing(evaluate, true
     assert evaluate(gate()).code == 20
 
 
+@pytest.mark.parametrize("tail", ["", " WHERE size = (SELECT MAX(size) FROM evidence_checkpoint)"])
+def test_a_log_whose_checkpoints_were_taken_away_is_damage_and_is_not_written_on(evaluate, trueup, gate, home, tail):
+    trueup("evidence", "log", "checkpoint")
+    assert tampered(home, f"DELETE FROM evidence_checkpoint{tail}") > 0
+    for done in (evaluate(gate()), trueup("evidence", "log", "verify", "--json")):
+        assert done.code == 20, done
+
+
 def test_missing_guards_stop_a_gate(evaluate, gate, home):
     with closing(sqlite3.connect(home / "trueup.sqlite3", isolation_level=None)) as store:
         store.execute("DROP TRIGGER evidence_fact_no_update")

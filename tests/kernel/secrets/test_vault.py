@@ -3,9 +3,12 @@
 import json
 import os
 import stat
+import subprocess
+import sys
+import time
 import traceback
 from contextlib import contextmanager
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -249,3 +252,59 @@ def test_an_admin_may(session):
 
     context = replace(session.context(), principal=Principal("user:someone", frozenset({"admin"})))
     assert run(PutSecret, context, {"name": "token", "value": PLANTED}).value == {"name": "token", "version": 1}
+
+
+SEALER = """
+import sys, time
+from pathlib import Path
+from uuid import UUID
+from trueup.config.home import Home
+from trueup.config.store import configure
+home, number = Path(sys.argv[1]), int(sys.argv[2])
+configure(Home(home).database)
+from pydantic import SecretStr
+from trueup.kernel.secrets.vault import Vault
+(home / f"ready-{number}").touch()
+while not (home / "go").exists():
+    pass
+for round in range(20):
+    at = (home / "go").stat().st_mtime + 0.02 * (round + 1)
+    while time.time() < at:
+        pass
+    nonce, sealed = Vault(home / "keys" / f"secrets-{round}.key").seal(UUID(int=1), "token", number, SecretStr("value"))
+    print(round, nonce.hex(), sealed.hex())
+"""
+
+
+def test_processes_that_seal_their_first_secrets_at_once_share_one_key(home, session):
+    from trueup.kernel.secrets.models import Secret
+    from trueup.kernel.secrets.vault import Vault
+
+    command = [sys.executable, "-c", SEALER, str(home)]
+    sealers = [subprocess.Popen([*command, str(n)], stdout=subprocess.PIPE, text=True) for n in range(2)]
+    deadline = time.monotonic() + 30
+    while len(list(home.glob("ready-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (home / "go").touch()
+    said = [sealer.communicate(timeout=60)[0].splitlines() for sealer in sealers]
+    assert [len(lines) for lines in said] == [20, 20]
+    tenant = UUID(int=1)
+    row = Secret.objects.create(
+        id=uuid4(), tenant=tenant, name="token", version=0, nonce=b"", sealed=b"", updated_at=session.now()
+    )
+    for number, lines in enumerate(said):
+        for line in lines:
+            at, nonce, sealed = line.split()
+            row.version, row.nonce, row.sealed = number, bytes.fromhex(nonce), bytes.fromhex(sealed)
+            row.save()
+            assert Vault(home / "keys" / f"secrets-{at}.key").reveal(tenant, "token").get_secret_value() == "value"
+    assert list((home / "keys").glob(".*")) == []
+
+
+def test_a_value_that_is_not_text_is_refused_without_showing_it(home):
+    from tests.conftest import TRUEUP
+
+    command = [str(TRUEUP), "--home", str(home), "secret", "put", "token"]
+    done = subprocess.run(command, input=PLANTED.encode() + b"\xff", capture_output=True, check=False)
+    assert done.returncode == 2
+    assert PLANTED.encode() not in done.stdout + done.stderr
