@@ -199,7 +199,7 @@ def test_inputs_are_kept_as_asked(compare, base, tmp_path):
     assert len(compare(base, run, "--keep-inputs", "always")[1]["artifacts"]) == 4
 
 
-@pytest.mark.requirement("telemetry:9.9")
+@pytest.mark.requirement("telemetry:9.9-verdict")
 def test_exactly_the_three_changed_metrics_of_ten_are_flagged(compare, tmp_path):
     rows = 50_000
     means = [10, 20, 5, 100, 1, 0.5, 37, 1013, 3.3, 42]

@@ -1,5 +1,7 @@
 """Several processes on one home: one continuous log, nothing lost, nothing done twice."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -8,7 +10,7 @@ import time
 
 import pytest
 
-from tests.conftest import ROOT, Command
+from tests.conftest import ROOT, Done
 
 WORKER = """
 import json, sys, time
@@ -89,6 +91,19 @@ def together(tmp_path):
     return work
 
 
+def asking(home):
+    """Return the command line on a home, in this process."""
+    from trueup.faces.cli.main import main
+
+    def call(*args):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = main(["--home", str(home), *map(str, args)])
+        return Done(code, out.getvalue(), "")
+
+    return call
+
+
 def continuous(command, done):
     """Check that a home's log has so many done entries, one after the other, and verifies."""
     shown = command("evidence", "log", "show", "--limit", "9999", "--json").json
@@ -106,7 +121,7 @@ def continuous(command, done):
 def test_four_processes_lose_nothing_and_write_one_continuous_log(together, home, tmp_path, early):
     place = tmp_path / "new-home" if early else home
     assert together(place, workers=4, count=8, early=early) == [["done"] * 8] * 4
-    command = Command(place, tmp_path)
+    command = asking(place)
     report = continuous(command, 32)
     assert (report["facts"], report["artifacts"]) == (32, 33)
     subjects = {fact["subject"] for fact in command("fact", "list", "--limit", "999", "--json").json["facts"]}
@@ -124,7 +139,7 @@ def test_eight_processes_with_one_key_do_it_once(together, home, tmp_path):
     ends = [end for worker in together(home, workers=8, count=1, key="only-once") for end in worker]
     assert ends.count("done") == 1
     assert set(ends) <= {"done", "replayed", "IN_PROGRESS"}
-    command = Command(home, tmp_path)
+    command = asking(home)
     continuous(command, 1)
     import sqlite3
     from contextlib import closing
