@@ -81,6 +81,12 @@ CHANGES = {
         recorded_at, source, supersedes, entry, 1 FROM evidence_fact WHERE entry = {e}""",
         2,
     ),
+    "an entry turned into text": ("UPDATE evidence_entry SET body = REPLACE(body, 'done', 'gone') WHERE id = {e}", 2),
+    "an entry turned into a number": ("UPDATE evidence_entry SET body = 5 WHERE id = {e}", 2),
+    "a hash turned into text": ("UPDATE evidence_leaf SET hash = 'abc' WHERE entry = {e}", 2),
+    "a fact's value that is no JSON": ("UPDATE evidence_fact SET value = 'better' WHERE entry = {e}", 2),
+    "a fact's time that is none": ("UPDATE evidence_fact SET valid_at = 'soon' WHERE entry = {e}", 2),
+    "a fact's id that is none": ("UPDATE evidence_fact SET id = 'x' WHERE entry = {e}", 2),
     "a checkpoint's root": ("UPDATE evidence_checkpoint SET root = zeroblob(32) WHERE size = 3", 2),
     "a checkpoint's note": ("UPDATE evidence_checkpoint SET note = REPLACE(note, 'trueup', 'trueUp') WHERE size = 3", 2),
 }
@@ -88,7 +94,7 @@ CHANGES = {
 
 @pytest.mark.requirement("kernel:evidence.tamper-located")
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_behind_the_guards_is_found_and_located(unguarded, verify, change):
+def test_a_change_behind_the_guards_is_found_and_located(unguarded, verify, session, change):
     statement, sequence = CHANGES[change]
     (entry,) = unguarded.execute(
         'SELECT l.entry FROM evidence_leaf l JOIN evidence_fact f ON f.entry = l.entry WHERE l."index" = 2'
@@ -97,6 +103,9 @@ def test_a_change_behind_the_guards_is_found_and_located(unguarded, verify, chan
     report = verify()
     assert report.verdict == "FAIL"
     assert sequence in [finding["sequence"] for finding in report.findings]
+    from trueup.kernel.evidence import queries
+
+    assert len(queries.entries(session.tenant, limit=9)) >= 4
 
 
 def test_a_log_cut_at_its_end_is_found_only_against_a_kept_checkpoint(unguarded, verify, session):
@@ -167,3 +176,19 @@ def test_logs_of_two_tenants_do_not_mix(session, run):
     assert ledger.sequence(session.tenant, signer).size == 1
     assert ledger.sequence(other, signer).size == 3
     assert ledger.origin(other) != ledger.origin(session.tenant)
+
+
+@pytest.mark.parametrize("value", ["x'00'", "'text'", "7", "NULL"])
+def test_a_damaged_frontier_stops_the_sequencer_instead_of_forking_the_log(unguarded, session, run, value):
+    from tests.support.actions import Observe
+    from trueup.kernel.errors import Damaged
+
+    if value == "NULL":
+        unguarded.execute("DELETE FROM evidence_checkpoint WHERE size = 5")
+    else:
+        unguarded.execute(f"UPDATE evidence_checkpoint SET frontier = {value} WHERE size = 5")
+    from trueup.kernel.evidence.guards import assert_guards
+
+    assert_guards()
+    with pytest.raises(Damaged):
+        run(Observe, subject="next")

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -18,6 +19,7 @@ from trueup.kernel.actions.models import Attempt
 from trueup.kernel.evidence import ledger
 from trueup.kernel.evidence.engine.encode import stamp
 
+_UNSEEN_SECONDS = 60
 RUNNING, DONE, FAILED, REFUSED, HELD = "running", "done", "failed", "refused", "held"
 
 
@@ -146,6 +148,9 @@ def recover(ctx: Context, folder: Path) -> int:
             if finish(row, FAILED, ctx.now, error="ABANDONED"):
                 ledger.append(ctx.tenant, entry_body(ctx, row, FAILED, error="ABANDONED"))
                 closed += 1
+    for path in folder.glob("*.new"):  # of a process that died before its lock had its name
+        if time.time() - path.stat().st_mtime > _UNSEEN_SECONDS:
+            path.unlink(missing_ok=True)
     for path in folder.glob("*.owner"):
         if not alive(folder, path.stem):
             with suppress(FileNotFoundError):

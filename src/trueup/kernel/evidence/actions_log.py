@@ -7,6 +7,7 @@ from trueup.kernel.actions.base import Action, Context, Input, Outcome
 from trueup.kernel.errors import NotFound
 from trueup.kernel.evidence import ledger
 from trueup.kernel.evidence.engine import logfile, notes
+from trueup.kernel.evidence.engine.encode import raw
 from trueup.kernel.evidence.models import Checkpoint
 from trueup.kernel.evidence.storecheck import leaves
 from trueup.kernel.files import replacing
@@ -47,13 +48,13 @@ class ExportLog(Action[ExportLogInput, Checkpoint, dict[str, Any]]):
         with replacing(input.out) as file:
             file.write(logfile.header_line(name, vkeys))
             for index, hashed, _, body in leaves(ctx.tenant, loaded.size):
-                file.write(logfile.entry_line(index, bytes(hashed), bytes(body or b"")))
+                file.write(logfile.entry_line(index, raw(hashed), raw(body)))
                 counted["entries"] += 1
                 while following is not None and following.size == index + 1:
                     file.write(logfile.checkpoint_line(following.note))
                     counted["checkpoints"] += 1
                     following = next(checkpoints, None)
-            file.write(logfile.closing_line(loaded.size, bytes(loaded.root)))
+            file.write(logfile.closing_line(loaded.size, raw(loaded.root)))
         return {"out": str(input.out), "size": loaded.size, **counted}
 
     def apply(self, ctx: Context, input: ExportLogInput, loaded: Checkpoint, prepared: dict[str, Any]) -> Outcome:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from django.db.models import Q, QuerySet
 
+from trueup.kernel.errors import Damaged
 from trueup.kernel.evidence import models
 from trueup.kernel.evidence.engine.encode import fact_bytes, value_text
 from trueup.kernel.evidence.engine.fact import Fact
@@ -77,8 +78,15 @@ def read(row: models.Fact, signers: tuple[str, ...] = ()) -> Fact:
 
 
 def of_entry(tenant: UUID, entry: int) -> list[Fact]:
-    """Return the facts of one entry, in their order."""
-    return [read(row) for row in models.Fact.objects.filter(tenant=tenant, entry=entry).order_by("index")]
+    """Return the facts of one entry, in their order.
+
+    Raises:
+        Damaged: a column does not hold what a fact has there.
+    """
+    try:
+        return [read(row) for row in models.Fact.objects.filter(tenant=tenant, entry=entry).order_by("index")]
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise Damaged(f"the facts of the entry with id {entry} cannot be read: {exc}") from exc
 
 
 def about(subject: str) -> Q:

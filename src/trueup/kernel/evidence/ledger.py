@@ -13,9 +13,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from trueup.kernel.errors import Damaged
-from trueup.kernel.evidence.engine.encode import encode
+from trueup.kernel.evidence.engine.encode import encode, raw
 from trueup.kernel.evidence.keys import Signer
-from trueup.kernel.evidence.merkle import Frontier, Tree, leaf_hash
+from trueup.kernel.evidence.merkle import Frontier, ProofError, Tree, leaf_hash
 from trueup.kernel.evidence.models import Checkpoint, Entry, Install, Leaf, Pending
 
 SYSTEM = UUID(int=0)
@@ -74,7 +74,7 @@ def _sequence_batch(tenant: UUID, signer: Signer) -> bool:
     key = _uuid(tenant)
     with transaction.atomic(), connection.cursor() as cursor:
         last = newest(tenant)
-        frontier = Frontier.from_bytes(last.size, bytes(last.frontier)) if last else Frontier()
+        frontier = _frontier(last)
         _require_whole(tenant, frontier.size)
         cursor.execute(
             "SELECT p.entry, e.hash FROM evidence_pending p JOIN evidence_entry e ON e.id = p.entry "
@@ -98,6 +98,15 @@ def _sequence_batch(tenant: UUID, signer: Signer) -> bool:
     return True
 
 
+def _frontier(last: Checkpoint | None) -> Frontier:
+    if last is None:
+        return Frontier()
+    try:
+        return Frontier.from_bytes(last.size, raw(last.frontier))
+    except ProofError as exc:
+        raise Damaged(f"the checkpoint of size {last.size} is damaged: {exc}", remedy="trueup evidence log verify") from exc
+
+
 def _require_whole(tenant: UUID, covered: int) -> None:
     """Refuse to go on over a log whose newest checkpoint does not cover exactly the entries that have an index."""
     last = Leaf.objects.filter(tenant=tenant).order_by("-index").values_list("index", flat=True).first()
@@ -117,7 +126,7 @@ def checkpoint_note(name: str, size: int, root: bytes, signer: Signer) -> str:
 def hashes(tenant: UUID, size: int) -> list[bytes]:
     """Return the first ``size`` leaf hashes of a tenant's log, in order."""
     rows = Leaf.objects.filter(tenant=tenant, index__lt=size).order_by("index").values_list("hash", flat=True)
-    return [bytes(value) for value in rows.iterator(chunk_size=BATCH)]
+    return [raw(value) for value in rows.iterator(chunk_size=BATCH)]
 
 
 def tree(tenant: UUID, size: int) -> Tree:

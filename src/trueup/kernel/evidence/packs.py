@@ -24,7 +24,7 @@ from trueup.kernel.evidence.artifacts import CHUNK, ArtifactStore
 from trueup.kernel.evidence.engine import verifier
 from trueup.kernel.evidence.engine.bundle import verifier_source
 from trueup.kernel.evidence.engine.container import MANIFEST, central_header, end_record, local_header
-from trueup.kernel.evidence.engine.encode import fact_bytes
+from trueup.kernel.evidence.engine.encode import fact_bytes, raw
 from trueup.kernel.evidence.engine.notes import pae
 from trueup.kernel.evidence.keys import Signer
 from trueup.kernel.evidence.models import ArtifactRef, Entry, EntrySubject, Erasure, Leaf
@@ -138,7 +138,7 @@ def _b64(values: Iterable[bytes]) -> list[str]:
 def _entry_lines(indexes: Mapping[int, int], tree: Any) -> Iterator[bytes]:
     bodies = dict(Entry.objects.filter(id__in=list(indexes.values())).values_list("id", "body"))
     for index, entry in indexes.items():
-        yield _line({"index": index, "entry": bytes(bodies[entry]).decode(), "proof": _b64(tree.inclusion(index))})
+        yield _line({"index": index, "entry": raw(bodies[entry]).decode(), "proof": _b64(tree.inclusion(index))})
 
 
 def _fact_lines(tenant: UUID, subject: str, index: int, entry: int) -> Iterator[bytes]:

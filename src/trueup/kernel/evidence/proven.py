@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 from uuid import UUID
 
+from trueup.kernel.errors import Damaged
 from trueup.kernel.evidence import facts as factstore
 from trueup.kernel.evidence import ledger
 from trueup.kernel.evidence.engine import notes
+from trueup.kernel.evidence.engine.encode import raw
 from trueup.kernel.evidence.engine.fact import Fact
 from trueup.kernel.evidence.keys import KeyFolder
 from trueup.kernel.evidence.merkle import Frontier, leaf_hash
@@ -42,7 +44,10 @@ def _proven(tenant: UUID, keys: KeyFolder) -> tuple[list[Fact], list[str]]:
         return [], [*problems, problem]
     found: list[Fact] = []
     for index, (entry, stated) in batches.items():
-        known = factstore.of_entry(tenant, entry)
+        try:
+            known = factstore.of_entry(tenant, entry)
+        except Damaged:
+            known = []
         if factstore.digest(known) != stated:
             problems.append(f"the facts of entry {index} are not those that were recorded with it")
         else:
@@ -57,9 +62,9 @@ def _batches(tenant: UUID, size: int) -> tuple[dict[int, tuple[int, object]], by
     frontier, batches, problems = Frontier(), {}, []
     ids = dict(Leaf.objects.filter(tenant=tenant, index__lt=size).values_list("index", "entry"))
     for index, hashed, _, body in leaves(tenant, size):
-        data = bytes(body or b"")
-        frontier.extend((bytes(hashed),))
-        if leaf_hash(data) != bytes(hashed):
+        data = raw(body)
+        frontier.extend((raw(hashed),))
+        if leaf_hash(data) != raw(hashed):
             problems.append(f"entry {index} is not what was recorded")
         elif b'"facts":' in data and (stated := json.loads(data).get("facts")):
             batches[index] = (ids[index], stated)

@@ -12,17 +12,28 @@ from trueup.kernel.evidence import facts as factstore
 from trueup.kernel.evidence import ledger, models
 from trueup.kernel.evidence.artifacts import CHUNK, check_artifact
 from trueup.kernel.evidence.engine import notes
-from trueup.kernel.evidence.engine.encode import stamp
+from trueup.kernel.evidence.engine.encode import raw, stamp
 from trueup.kernel.evidence.engine.fact import Fact
 from trueup.kernel.evidence.storecheck import StoreReport, verify_store
 from trueup.kernel.files import replacing
+
+_DAMAGED = {"at": "", "action": "", "principal": "", "outcome": "damaged"}
+
+
+def _document(body: object) -> dict[str, Any]:
+    """Return an entry's content; of one whose bytes were changed, only that it is damaged."""
+    try:
+        found = json.loads(raw(body))
+    except ValueError:
+        return dict(_DAMAGED)
+    return _DAMAGED | found if isinstance(found, dict) else dict(_DAMAGED)
 
 
 def entries(tenant: UUID, *, limit: int) -> list[dict[str, Any]]:
     """Return the newest entries of a tenant's log, each with its index (None while pending)."""
     rows = list(models.Entry.objects.filter(tenant=tenant).order_by("-id")[:limit])
     places = dict(models.Leaf.objects.filter(tenant=tenant, entry__in=[r.id for r in rows]).values_list("entry", "index"))
-    return [{"index": places.get(row.id), **json.loads(bytes(row.body))} for row in rows]
+    return [{"index": places.get(row.id), **_document(row.body)} for row in rows]
 
 
 def coverage(tenant: UUID) -> dict[str, int]:
@@ -59,8 +70,8 @@ def prove(session: Any, index: int, at_size: int | None) -> dict[str, Any]:
     return {
         "index": index,
         "tree_size": size,
-        "entry": bytes(body).decode(),
-        "leaf_hash": bytes(leaf.hash).hex(),
+        "entry": raw(body).decode(),
+        "leaf_hash": raw(leaf.hash).hex(),
         "proof": [base64.b64encode(node).decode() for node in tree.inclusion(index)],
         "root": tree.root().hex(),
         "checkpoint": ledger.checkpoint_note(ledger.origin(tenant), size, tree.root(), signer),
@@ -142,7 +153,7 @@ def comparisons(tenant: UUID, *, limit: int = 100) -> list[dict[str, Any]]:
     refs = models.ArtifactRef.objects.filter(tenant=tenant, name="report.html").order_by("-id")[:limit]
     found = []
     for ref in refs:
-        body = json.loads(bytes(models.Entry.objects.get(id=ref.entry, tenant=tenant).body))
+        body = json.loads(raw(models.Entry.objects.get(id=ref.entry, tenant=tenant).body))
         note = body.get("note", {})
         found.append(
             {

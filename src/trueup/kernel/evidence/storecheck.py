@@ -13,6 +13,8 @@ from trueup.kernel.evidence import ledger
 from trueup.kernel.evidence.artifacts import ArtifactStore, check_artifact
 from trueup.kernel.evidence.engine import notes
 from trueup.kernel.evidence.engine.container import PackError
+from trueup.kernel.evidence.engine.encode import raw
+from trueup.kernel.evidence.engine.fact import Fact as FactRow
 from trueup.kernel.evidence.engine.verifier import strict_json
 from trueup.kernel.evidence.guards import missing
 from trueup.kernel.evidence.keys import KeyFolder
@@ -71,9 +73,12 @@ def verify_store(tenant: UUID, *, keys: KeyFolder, store: ArtifactStore, against
     """
     report = StoreReport(ledger.origin(tenant))
     with snapshot():
-        report.root = _Walk(tenant, report, keys, list(against)).run().hex()
-        _check_coverage(tenant, report)
-        _check_bodies(tenant, report, store)
+        try:
+            report.root = _Walk(tenant, report, keys, list(against)).run().hex()
+            _check_coverage(tenant, report)
+            _check_bodies(tenant, report, store)
+        except (ValueError, TypeError, AttributeError, OverflowError) as exc:
+            report.bad(report.size, f"what is stored from entry {report.size} on cannot be read as a log: {exc}")
         lacking = missing()
     if lacking:
         report.bad(None, f"guards that keep records from being changed are gone: {', '.join(lacking)}")
@@ -103,10 +108,10 @@ class _Walk:
             if body is None:
                 self.report.bad(index, f"entry {index}: its bytes are gone")
                 break
-            actual = leaf_hash(bytes(body))
-            if not actual == bytes(hashed) == bytes(stored or b""):
+            actual = leaf_hash(raw(body))
+            if not actual == raw(hashed) == raw(stored):
                 self.report.bad(index, f"entry {index}: its bytes are not those that were recorded")
-            self.frontier.extend((bytes(hashed),))
+            self.frontier.extend((raw(hashed),))
             self.report.size = self.frontier.size
             self._meet()
         self._leftover()
@@ -137,7 +142,7 @@ class _Walk:
         except ValueError as exc:
             self.report.bad(max(size - 1, 0), f"the checkpoint of size {row.size} is damaged: {exc}")
             return
-        if (stated.origin, stated.size, stated.root) != (self.report.origin, row.size, bytes(row.root)):
+        if (stated.origin, stated.size, stated.root) != (self.report.origin, row.size, raw(row.root)):
             self.report.bad(max(size - 1, 0), f"the checkpoint of size {row.size} states something else than its row")
         elif row.size == size and stated.root == root:
             self.proven = size
@@ -148,9 +153,9 @@ class _Walk:
             )
 
     def _verified(self, note: str) -> str:
-        for raw in self.public.values():
-            if any(notes.note_key_hash(name, raw) == hashed for name, hashed, _ in notes.split_note(note)[1]):
-                return notes.verify_note(note, self.report.origin, raw)
+        for public in self.public.values():
+            if any(notes.note_key_hash(name, public) == hashed for name, hashed, _ in notes.split_note(note)[1]):
+                return notes.verify_note(note, self.report.origin, public)
         raise ValueError("it is signed by no key that this home trusts")
 
     def _leftover(self) -> None:
@@ -192,7 +197,7 @@ def _check_coverage(tenant: UUID, report: StoreReport) -> None:
 def _bodies(tenant: UUID) -> Iterator[tuple[int, dict[str, Any]]]:
     rows = Entry.objects.filter(tenant=tenant).order_by("id").values_list("id", "body")
     for entry, body in rows.iterator(chunk_size=2000):
-        data = bytes(body)
+        data = raw(body)
         if b'"facts":' in data or b'"artifacts":' in data or b'"erased":' in data:
             try:
                 document = strict_json("entry", data)
@@ -211,9 +216,9 @@ def _check_bodies(tenant: UUID, report: StoreReport, store: ArtifactStore) -> No
         place = places.get(entry)
         if body.get("facts"):
             with_facts.add(entry)
-            known = factstore.of_entry(tenant, entry)
+            known = _facts(tenant, entry)
             report.facts += len(known)
-            if factstore.digest(known) != body["facts"]:
+            if _digest(known) != body["facts"]:
                 report.bad(place, f"the facts of entry {place} are not those that were recorded with it")
         for artifact in body.get("artifacts", ()):
             named.setdefault(artifact["sha256"], (place, artifact["name"]))
@@ -222,6 +227,21 @@ def _check_bodies(tenant: UUID, report: StoreReport, store: ArtifactStore) -> No
         report.bad(places.get(entry), f"facts claim entry {places.get(entry, 'that does not exist')}, which recorded none")
     for digest, (place, name) in named.items():
         _check_artifact(tenant, report, store, digest, place=place, name=name, erased=digest in erased)
+
+
+def _facts(tenant: UUID, entry: int) -> list[FactRow]:
+    try:
+        return factstore.of_entry(tenant, entry)
+    except Damaged:
+        return []
+
+
+def _digest(known: list[FactRow]) -> dict[str, str | int]:
+    """Return the digest of facts that may have been changed into what no fact can be."""
+    try:
+        return factstore.digest(known)
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _check_artifact(

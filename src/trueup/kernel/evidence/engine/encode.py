@@ -24,6 +24,16 @@ def encode(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def raw(value: object) -> bytes:
+    """Return what a column of bytes holds as bytes, whatever a raw SQL shell has put there.
+
+    Changed bytes have to be found and named, so text or a number in their place must not be an error of its own.
+    """
+    if isinstance(value, bytes | memoryview):
+        return bytes(value)
+    return b"" if value is None else str(value).encode()
+
+
 def stamp(moment: datetime) -> str:
     """Return a moment as UTC text with microseconds and ``Z``.
 
