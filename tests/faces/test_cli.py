@@ -160,10 +160,12 @@ def test_a_key_open_to_others_stops_the_start(trueup, home):
     assert (done.code, "chmod 600" in done.json["error"]["remedy"]) == (3, True)
 
 
-def test_without_the_key_nobody_is_owner(trueup, home):
+def test_without_the_key_nothing_is_done_and_the_key_is_named(trueup, home):
     (home / "keys" / "signing.pem").rename(home / "keys" / "elsewhere.pem")
     done = trueup("tenant", "create", "x", "--json")
-    assert (done.code, done.json["error"]["code"]) == (5, "POLICY_REFUSED")
+    assert (done.code, done.json["error"]["code"]) == (3, "CONFIGURATION")
+    assert "signing.pem" in done.json["error"]["message"]
+    assert trueup("fact", "list").code == 0
 
 
 def test_an_invalid_policy_stops_the_start(trueup, tmp_path, monkeypatch, home):
@@ -317,3 +319,39 @@ def test_the_command_and_the_module_are_the_same_program(home):
     python = Path(TRUEUP).parent / "python"
     done = subprocess.run([python, "-m", "trueup", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("trueup, version")
+
+
+def test_the_verifier_is_written_without_a_home(elsewhere, tmp_path):
+    from trueup.kernel.evidence.engine.bundle import verifier_source
+
+    assert elsewhere("evidence", "verifier", "--out", tmp_path / "verify.py").code == 0
+    assert (tmp_path / "verify.py").read_bytes() == verifier_source()
+    assert not elsewhere.home.exists()
+
+
+def test_a_retired_key_that_a_back_up_brought_back_is_told_of(trueup, home, tmp_path):
+    trueup("evidence", "key", "backup", "--out", tmp_path / "old.pem")
+    assert trueup("evidence", "key", "rotate").code == 0
+    assert "retired" not in trueup("fact", "list").err
+    (home / "keys" / "signing.pem").write_bytes((tmp_path / "old.pem").read_bytes())
+    assert "retired by a rotation" in trueup("fact", "list").err
+    assert trueup("evidence", "key", "rotate").code == 0
+    assert "retired" not in trueup("fact", "list").err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("telemetry", "compare", "--baseline", "a.csv", "--run", "a.csv", "--out", "/proc/nope"),
+        ("telemetry", "host", "--seconds", "60", "--out", "missing/x.parquet"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(trueup, tmp_path, args):
+    (tmp_path / "a.csv").write_text("x\n1\n2\n")
+    done = trueup(*args, "--json")
+    assert (done.code, bool(done.json["error"]["remedy"])) == (2, True)
+
+
+def test_policies_of_another_folder_are_tested(trueup):
+    folder = ROOT / "src" / "trueup" / "kernel" / "policy" / "policies"
+    assert trueup("policy", "test", "--dir", folder).code == 0

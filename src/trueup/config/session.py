@@ -52,6 +52,7 @@ class HomeSession:
             self._begin(say)
             self.tenant = self._tenant(tenant)
             self._recover()
+            self._warn_of_retired_key(say)
         except BaseException:
             self.close()
             raise
@@ -130,6 +131,15 @@ class HomeSession:
         for folder in self.home.spool.iterdir():
             if not alive(self.home.run, folder.name.rsplit(".", 1)[0]):
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _warn_of_retired_key(self, say: Callable[[str], None]) -> None:
+        """Tell of a key that a rotation retired and a back-up brought back."""
+        from trueup.kernel.actions.models import Attempt
+
+        rows = Attempt.objects.filter(action="evidence.key.rotate", state="done").order_by("-started_at")
+        last = rows.values_list("result", flat=True).first()
+        if last and self.ports.keys.readable() and self.ports.keys.signer().fingerprint not in last.partition('"retired"')[0]:
+            say("trueup: the signing key in force was retired by a rotation: restore the newer back-up, or rotate again")
 
     def sequence(self) -> None:
         """Give pending entries their index and publish checkpoints, where this user holds the key."""

@@ -82,8 +82,10 @@ class App:
         """Run an action for the calling principal and sequence its entry; return its value."""
         from trueup.kernel.actions.runner import run
 
+        context = self.session.context(system=system, key=key)
+        context.ports.keys.require_present()
         try:
-            return run(action, self.session.context(system=system, key=key), input).value
+            return run(action, context, input).value
         finally:
             self.session.sequence()
 

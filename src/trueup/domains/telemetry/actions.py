@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from trueup.domains.telemetry import facts as known
-from trueup.domains.telemetry.engine.result import Comparison
 from trueup.kernel.actions.base import Action, Context, Input, Outcome
-from trueup.kernel.errors import UnreadableInput
+from trueup.kernel.errors import UnreadableInput, UsageError
 from trueup.kernel.evidence.artifacts import Artifact
 from trueup.kernel.evidence.engine.encode import encode
 from trueup.kernel.evidence.engine.fact import Fact, FactValue, Predicate
+
+if TYPE_CHECKING:
+    from trueup.domains.telemetry.engine.result import Comparison  # needs NumPy, which most commands do not
 
 KEEP_BELOW = 16 << 20
 SOURCE = "trueup.telemetry.compare"
@@ -37,7 +39,7 @@ class CompareInput(Input):
 class Compared:
     """What a comparison's work hands to its transaction."""
 
-    comparison: Comparison
+    comparison: "Comparison"
     subject: str
     digests: tuple[str, str]
     artifacts: tuple[Artifact, ...]
@@ -82,7 +84,7 @@ class Compare(Action[CompareInput, None, Compared]):
         body = document(comparison, **more)
         return Compared(comparison, subject, digests, self._store(ctx, input, comparison, body), body)
 
-    def _store(self, ctx: Context, input: CompareInput, comparison: Comparison, body: dict[str, Any]) -> tuple[Artifact, ...]:
+    def _store(self, ctx: Context, input: CompareInput, comparison: "Comparison", body: dict[str, Any]) -> tuple[Artifact, ...]:
         from trueup.domains.telemetry.report import render_html
 
         files = body["files"]
@@ -184,6 +186,8 @@ class SampleHost(Action[SampleHostInput, None, dict[str, Any]]):
 
     def prepare(self, ctx: Context, input: SampleHostInput, loaded: None) -> dict[str, Any]:
         """Sample, then write the file in one step."""
+        if not input.out.absolute().parent.is_dir():
+            raise UsageError(f"{input.out}: there is no such folder", remedy="make it first, or choose another --out")
         from trueup.domains.telemetry.sources.host import sample_host, write_parquet
 
         sample = sample_host(seconds=input.seconds, rate=input.rate, pid=input.pid)

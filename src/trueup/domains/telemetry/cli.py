@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from trueup.kernel.doors import App, finish, pass_store
+from trueup.kernel.errors import UsageError
 
 FILE = click.Path(path_type=Path)
 
@@ -53,6 +54,8 @@ def compare(
     """
     from trueup.domains.telemetry.actions import Compare
 
+    if out is not None:
+        make_folder(out)
     input = {
         "baseline": baseline,
         "run": run_file,
@@ -69,23 +72,43 @@ def compare(
     finish(value["verdict"])
 
 
+def make_folder(out: Path) -> None:
+    """Make the folder of the results, before anything is computed.
+
+    Raises:
+        UsageError: it cannot be.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise UsageError(
+            f"cannot make the folder {out}: {exc.strerror}", remedy="choose a place you can write with --out"
+        ) from exc
+
+
 def deliver(app: App, value: Mapping[str, Any], out: Path) -> dict[str, str]:
     """Write report, document and pack of a recorded comparison into a folder, each in one step."""
     from trueup.kernel.evidence import queries
     from trueup.kernel.evidence.actions import CreatePack
 
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for name in ("report.html", "comparison.json"):
         queries.copy_artifact(app.session, value["artifacts"][name], out / name)
     app.run(CreatePack, {"subject": value["subject"], "out": out / "pack.zip"})
     return {name: str(out / name) for name in ("report.html", "comparison.json", "pack.zip")}
 
 
+def explained(finding: Mapping[str, Any]) -> str:
+    """Return a finding's sentence, which names its metric once."""
+    metric, sentence = str(finding["metric"]), str(finding["explanation"])
+    return sentence if sentence.startswith(metric) else f"{metric}: {sentence}"
+
+
 def verdict_words(value: Mapping[str, Any]) -> Iterable[str]:
     """Say a comparison in words."""
     yield f"{value['verdict']}  {value['files']['run']['name']} against {value['files']['baseline']['name']}"
     for finding in value["findings"]:
-        yield f"  {finding['metric']}: {finding['explanation']}"
+        yield f"  {explained(finding)}"
     judged = sum(m["verdict"] in ("PASS", "PASS_WITH_DRIFT", "FAIL") for m in value["metrics"])
     counts = f"{len(value['findings'])} findings, {len(value['excluded'])} columns not compared"
     yield f"  {judged} of {len(value['metrics'])} metrics judged, {counts}"

@@ -133,10 +133,12 @@ class _Demo:
         return self.app.run(Compare, {"baseline": baseline, "run": run, "subject": subject})
 
     def _main(self, value: Mapping[str, Any]) -> Step:
+        from trueup.domains.telemetry.cli import explained
+
         found: dict[str, Any] = {}
         for finding in value["findings"]:
             found.setdefault(finding["metric"], finding)  # the strongest comes first
-        self.story = [f"{name}: {found[name]['explanation']}" for name in NAMED if name in found]
+        self.story = [explained(found[name]) for name in NAMED if name in found]
         others = len(set(found) - set(NAMED))
         named = " and ".join(name for name in NAMED if name in found) or "neither"
         return Step(

@@ -230,7 +230,7 @@ class _Run:
             ledger.append(self.ctx.tenant, attempts.entry_body(self.ctx, self._row, attempts.HELD, policies=list(self.policies)))
         raise Held(
             f"{self.use.name} is held until it is approved ({self.use.risk})",
-            remedy="another person with the role approver has to approve it",
+            remedy="it stays held: approvals by other people come with a later version",
             details={"attempt": str(self._row.id)},
         )
 

@@ -175,6 +175,19 @@ def verify(app: App, pack_file: Path, keys: tuple[str, ...]) -> None:
     finish(report.verdict)
 
 
+@evidence.command()
+@click.option("--out", type=FILE, required=True, help="Where the program goes.")
+@pass_app
+def verifier(app: App, out: Path) -> None:
+    """Write verify.py, the verifier of packs that needs Python and cryptography alone. Needs no home."""
+    from trueup.kernel.evidence.engine.bundle import verifier_source
+    from trueup.kernel.files import write_atomic
+
+    source = verifier_source()
+    write_atomic(out, source)
+    app.emit({"out": str(out), "size": len(source)}, f"{len(source)} bytes: {out}")
+
+
 @evidence.group()
 def key() -> None:
     """The signing key of this home, and the keys it trusts."""
@@ -218,6 +231,7 @@ def backup(app: App, out: Path) -> None:
     app.say(
         "if key and copy are both lost, old packs still verify, but nothing new can be signed as this home: rotate, and tell who trusts you"
     )
+    app.say("secrets are sealed with another key: copy keys/secrets.key of the home with the same care")
     app.emit(value, f"private key {value['fingerprint']} copied to {out}")
 
 

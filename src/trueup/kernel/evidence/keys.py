@@ -85,6 +85,18 @@ class KeyFolder:
         """Whether this user may read the private key, and so is the owner of the home."""
         return os.access(self.private, os.R_OK)
 
+    def require_present(self) -> None:
+        """Refuse to act in a home whose private key is gone.
+
+        Raises:
+            ConfigurationError: it is.
+        """
+        if not self.private.exists():
+            raise ConfigurationError(
+                f"the signing key {self.private} is missing",
+                remedy="restore it from its back-up; without one nothing new can be signed here: begin a new home (old packs still verify)",
+            )
+
     def create(self) -> Signer:
         """Make the first key, or return the one that exists."""
         if self.private.exists():

@@ -43,12 +43,13 @@ def check(app: App, folders: tuple[Path, ...]) -> None:
 
 @policy.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--dir", "folders", type=FOLDER, multiple=True, help="Test the policies of these folders; may be repeated.")
 @pass_app
-def test(app: App, file: Path | None) -> None:
+def test(app: App, file: Path | None, folders: tuple[Path, ...]) -> None:
     """Run policy tests (YAML): who asks for what, and what must be the answer. Default: the product's own."""
     from trueup.kernel.policy.load import ROLE_TESTS, load_policies, run_tests
 
-    store = load_policies(app.product.folders(), actions=app.product.actions())
+    store = load_policies(folders or app.product.folders(), actions=app.product.actions())
     report = run_tests(store, file or ROLE_TESTS)
     failures = [{"case": r.case.name, "place": r.case.place, "problem": r.problem} for r in report.failures]
     verdict = "PASS" if report.ok else "FAIL"
