@@ -135,8 +135,9 @@ class HomeSession:
     def _warn_of_retired_key(self, say: Callable[[str], None]) -> None:
         """Tell of a key that a rotation retired and a back-up brought back."""
         from trueup.kernel.actions.models import Attempt
+        from trueup.kernel.evidence.ledger import SYSTEM
 
-        rows = Attempt.objects.filter(action="evidence.key.rotate", state="done").order_by("-started_at")
+        rows = Attempt.objects.filter(tenant=SYSTEM, action="evidence.key.rotate", state="done").order_by("-started_at")
         last = rows.values_list("result", flat=True).first()
         if last and self.ports.keys.readable() and self.ports.keys.signer().fingerprint not in last.partition('"retired"')[0]:
             say("trueup: the signing key in force was retired by a rotation: restore the newer back-up, or rotate again")
