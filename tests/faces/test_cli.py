@@ -355,3 +355,11 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(trueup, tmp_p
 def test_policies_of_another_folder_are_tested(trueup):
     folder = ROOT / "src" / "trueup" / "kernel" / "policy" / "policies"
     assert trueup("policy", "test", "--dir", folder).code == 0
+
+
+def test_a_closed_pipe_does_not_turn_a_fail_into_a_pass(home, tmp_path):
+    (tmp_path / "a.csv").write_text("x\n" + "\n".join(str(i % 9) for i in range(300)))
+    (tmp_path / "b.csv").write_text("x\n" + "\n".join(str(i % 9 + 50) for i in range(300)))
+    compare = f"{TRUEUP} --home {home} telemetry compare --baseline a.csv --run b.csv --drift-is-fail"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {compare} | true"], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 20

@@ -82,8 +82,7 @@ def test_a_hundred_kills_of_compare_and_pack_leave_nothing_half_done(trueup, hom
     assert {json.loads(body)["attempt"].replace("-", "") for body in bodies} == attempts
     assert list((home / "spool").iterdir()) == []
     assert list((home / "run").glob("*.owner")) == []
-    left = trueup("--json", "evidence", "artifact", "collect", "--older-than", 0).json["orphans"]
-    assert all(not name.startswith("incoming/") or len(name) > len("incoming/") for name in left)
+    assert trueup("evidence", "artifact", "collect", "--older-than", 0).code == 0
     assert trueup("--json", "evidence", "artifact", "collect", "--older-than", 0).json["orphans"] == []
     assert trueup("evidence", "log", "verify").code == 0
 

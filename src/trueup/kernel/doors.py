@@ -1,6 +1,7 @@
 """What every room's command-line door is handed: where to write, and how to act."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -90,11 +91,17 @@ class App:
             self.session.sequence()
 
     def emit(self, document: Any, words: str | Iterable[str]) -> None:
-        """Print the result: the document with ``--json``, else the words."""
-        if self.json:
-            click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
-        else:
-            click.echo(words if isinstance(words, str) else "\n".join(words))
+        """Print the result: the document with ``--json``, else the words.
+
+        A reader that closed the pipe early does not change how the command ends: a FAIL stays a FAIL.
+        """
+        text = words if isinstance(words, str) else "\n".join(words)
+        try:
+            click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str) if self.json else text)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
     def say(self, message: str) -> None:
         """Tell the person something, on standard error."""

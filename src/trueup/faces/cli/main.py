@@ -152,8 +152,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(exc, as_json=as_json)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
-    except SystemExit:  # click's answer to a reader that closed the pipe: who has read enough is no error
-        return int(ExitCode.OK)
+    except SystemExit:  # click's answer to a reader that closed the pipe of a help text; never a verdict's code
+        return int(ExitCode.INTERRUPTED)
     except Exception as exc:  # noqa: BLE001 - the last door: nothing leaves as a traceback
         return _unexpected(exc, as_json=as_json, verbose="--verbose" in args, home=app.key_folder.parent if app else Path())
     else:
