@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-.PHONY: help setup demo serve test quick check bench format lock clean
+.PHONY: help setup demo owner serve test quick check bench format lock clean
 SHELL := /bin/sh
 BIN := .venv/bin
 export TRUEUP_HOME ?= $(CURDIR)/.trueup
@@ -13,7 +13,10 @@ setup:  ## Install everything needed into .venv
 demo: setup  ## Measure this machine, catch a change, prove it
 	@$(BIN)/trueup demo
 
-serve: setup  ## Show the latest report on a local web address
+owner: setup  ## Make the owner of the pages; the one-time password is printed once
+	@$(BIN)/trueup init
+
+serve: setup  ## Serve pages and API on a local web address
 	@$(BIN)/trueup serve
 
 test: setup  ## Run all tests with the coverage gate

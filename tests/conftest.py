@@ -8,13 +8,30 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.support import postgres
+
 ROOT = Path(__file__).parent.parent
+URL = "TRUEUP_DATABASE_URL"
+BOTH_STORES = (
+    "faces/api/test_evidence",
+    "kernel/actions",
+    "kernel/backup",
+    "kernel/change",
+    "kernel/evidence",
+    "kernel/http",
+    "kernel/identity",
+    "kernel/notify",
+    "kernel/secrets",
+    "kernel/subjects",
+    "kernel/work",
+)
 TRUEUP = Path(sys.executable).parent / "trueup"
 
 settings.register_profile("trueup", deadline=None, derandomize=True)
@@ -40,6 +57,7 @@ class Command:
 
     home: Path
     cwd: Path
+    database: str = ""
 
     def __call__(self, *args: object, stdin: str = "", env: dict[str, str] | None = None) -> Done:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRUEUP_")}
@@ -49,11 +67,22 @@ class Command:
             capture_output=True,
             text=True,
             cwd=self.cwd,
-            env=clean | {"TRUEUP_HOME": str(self.home)} | (env or {}),
+            env=clean | {"TRUEUP_HOME": str(self.home)} | ({URL: self.database} if self.database else {}) | (env or {}),
             timeout=300,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of rooms with storage on both stores; one marked ``sqlite`` or ``postgresql`` says why it needs that one."""
+    if "backend" in metafunc.fixturenames:
+        marks = [name for name in ("sqlite", "postgresql") if metafunc.definition.get_closest_marker(name)]
+        place = metafunc.definition.path.relative_to(ROOT / "tests").as_posix()
+        both = place.startswith(BOTH_STORES)
+        metafunc.parametrize(
+            "backend", marks or (["sqlite", "postgresql"] if both else ["sqlite"]), indirect=True, scope="function"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -61,21 +90,65 @@ def template_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home as the first command leaves it."""
     folder = tmp_path_factory.mktemp("template")
     home = folder / "home"
-    done = Command(home, folder)("init")
+    done = Command(home, folder)("tenant", "list")
     assert done.code == 0, done.err
     return home
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Path]:
+    """The private PostgreSQL cluster of this test process."""
+    with postgres.cluster() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def template_database(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A home and its database as the first command leaves them."""
+    folder = tmp_path_factory.mktemp("template-postgresql")
+    postgres.execute(cluster, "postgres", f"CREATE DATABASE template OWNER {postgres.ROLE}")
+    done = Command(folder / "home", folder, postgres.url(cluster, "template"))("tenant", "list")
+    assert done.code == 0, done.err
+    return folder / "home", "template"
+
+
 @pytest.fixture
-def home(template_home: Path, tmp_path: Path) -> Path:
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which store the test works on: ``sqlite`` or ``postgresql``."""
+    return str(request.param)
+
+
+_databases = count()
+
+
+@pytest.fixture
+def database(backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of this test's own database; empty for SQLite."""
+    monkeypatch.delenv(URL, raising=False)
+    if backend == "sqlite":
+        yield ""
+        return
+    cluster = request.getfixturevalue("cluster")
+    _, template = request.getfixturevalue("template_database")
+    name = f"test_{next(_databases)}"
+    postgres.execute(cluster, "postgres", f"CREATE DATABASE {name} TEMPLATE {template} OWNER {postgres.ROLE}")
+    address = postgres.url(cluster, name)
+    monkeypatch.setenv(URL, address)
+    yield address
+    postgres.execute(cluster, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def home(backend: str, database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """An initialised home of this test's own (the installation id is the template's)."""
-    return Path(shutil.copytree(template_home, tmp_path / "home"))
+    made = request.getfixturevalue("template_home") if backend == "sqlite" else request.getfixturevalue("template_database")[0]
+    return Path(shutil.copytree(made, tmp_path / "home"))
 
 
 @pytest.fixture
-def trueup(home: Path, tmp_path: Path) -> Command:
+def trueup(home: Path, database: str, tmp_path: Path) -> Command:
     """The installed command on this test's home."""
-    return Command(home, tmp_path)
+    return Command(home, tmp_path, database)
 
 
 @pytest.fixture
@@ -89,16 +162,18 @@ def session(home: Path) -> Iterator[Any]:
     """An open home in this process."""
     from trueup.config.home import Home
     from trueup.config.session import HomeSession
-    from trueup.config.store import configure
+    from trueup.config.store import configure, database
 
-    configure(home / "trueup.sqlite3")
+    configure(database(Home(home)))
     from tests.support.actions import ACTIONS, PREDICATES
+    from trueup.kernel import tenancy
     from trueup.kernel.actions.registry import register
     from trueup.kernel.evidence import predicates
 
     register(ACTIONS)
     predicates.register(PREDICATES)
     opened = HomeSession(Home(home))
+    tenancy.reach_every()  # tests look at several tenants; the wall itself is tried in test_wall.py and by every command
     yield opened
     opened.close()
 

@@ -62,7 +62,7 @@ def test_the_same_policies_are_not_recorded_again_and_others_are(session, home, 
     (folder / "more.cedar").write_text(
         '@id("no-touch")\n@reason("for a test")\nforbid (principal, action == Action::"evidence.key.backup", resource);\n'
     )
-    monkeypatch.setattr("trueup.config.session.policy_folders", lambda: [*wiring.policy_folders(), folder])
+    monkeypatch.setattr("trueup.config.installation.policy_folders", lambda: [*wiring.policy_folders(), folder])
     after = loads()
     assert (len(after), after[1]) == (2, before[0])
     assert len(loads()) == 2

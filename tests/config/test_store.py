@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from trueup.config.home import Home
-from trueup.config.settings import ROOMS, settings
+from trueup.config.settings import FACES, LIBRARIES, ROOMS, postgresql, settings, sqlite
 from trueup.kernel.errors import ConfigurationError
 
 
@@ -31,13 +31,13 @@ def _leave(request):
 
 
 def test_a_new_store_is_made_once_and_is_for_its_owner_alone(empty):
-    from trueup.config.store import SCHEMA, open_store
+    from trueup.config.store import open_store, schema
 
     assert open_store(empty)
     assert not open_store(empty)
     assert stat.S_IMODE(empty.database.stat().st_mode) == 0o600
     with closing(sqlite3.connect(empty.database)) as store:
-        assert store.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+        assert store.execute("PRAGMA user_version").fetchone() == (schema(),)
 
 
 def test_every_commit_reaches_the_disk_and_readers_do_not_stop_the_writer(session):
@@ -71,7 +71,7 @@ def test_a_store_of_an_older_schema_is_brought_up_to_date_and_keeps_what_it_hold
     from django.db import connection
 
     from tests.support.actions import Observe
-    from trueup.config.store import SCHEMA, open_store
+    from trueup.config.store import open_store, schema
     from trueup.kernel.evidence import queries
 
     run(Observe, subject="kept")
@@ -79,7 +79,7 @@ def test_a_store_of_an_older_schema_is_brought_up_to_date_and_keeps_what_it_hold
         cursor.execute("PRAGMA user_version = 1")
     assert not open_store(session.home)
     with connection.cursor() as cursor:
-        assert cursor.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+        assert cursor.execute("PRAGMA user_version").fetchone() == (schema(),)
     assert [fact["subject"] for fact in queries.facts(session.tenant)] == ["kept"]
 
 
@@ -96,14 +96,14 @@ def test_what_is_no_store_is_refused_and_left_as_it_is(empty, content):
 def test_a_store_of_a_newer_trueup_is_refused_and_left_as_it_is(session, home):
     from django.db import connection
 
-    from trueup.config.store import SCHEMA, open_store
+    from trueup.config.store import open_store, schema
 
     with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+        cursor.execute(f"PRAGMA user_version = {schema() + 1}")
     with pytest.raises(ConfigurationError, match="newer than this Trueup"):
         open_store(session.home)
     with connection.cursor() as cursor:
-        assert cursor.execute("PRAGMA user_version").fetchone() == (SCHEMA + 1,)
+        assert cursor.execute("PRAGMA user_version").fetchone() == (schema() + 1,)
 
 
 def test_two_homes_in_one_process_do_not_mix(session, run, empty):
@@ -121,8 +121,22 @@ def test_the_settings_name_rooms_that_there_are(tmp_path):
     from importlib.util import find_spec
 
     assert all(find_spec(f"{room}.apps") for room in ROOMS)
-    made = settings(tmp_path / "x")
-    assert (made["USE_TZ"], made["TIME_ZONE"], made["INSTALLED_APPS"]) == (True, "UTC", list(ROOMS))
+    made = settings(sqlite(tmp_path / "x"))
+    assert (made["USE_TZ"], made["TIME_ZONE"]) == (True, "UTC")
+    assert made["INSTALLED_APPS"] == [*LIBRARIES, *ROOMS, *FACES]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:p%40ss@db.example.org:6432/trueup", ("trueup", "u", "p@ss", "db.example.org", "6432", {})),
+        ("postgres:///trueup?host=/run/postgresql&user=u", ("trueup", "u", "", "/run/postgresql", "", {})),
+        ("postgresql://u@/trueup?host=/run&sslmode=verify-full", ("trueup", "u", "", "/run", "", {"sslmode": "verify-full"})),
+    ],
+)
+def test_an_address_of_a_database_says_where_it_is(url, expected):
+    made = postgresql(url)
+    assert tuple(made[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")) == expected
 
 
 def test_the_models_and_the_migrations_say_the_same(session):

@@ -13,7 +13,10 @@ PAGES = sorted(
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
 _ENDS = re.compile(r"\s+# exit (\d+)$")
+_STEPS = re.compile(r"^```(\w*)\n(.*?)^```$|^<!-- \$ (.+?) -->$", re.MULTILINE | re.DOTALL)
 ANY = "…"
+SERVED = "127.0.0.1:8471"
+"""Where pages say that the server is; the tests put a free port in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,39 @@ def code(page: Path) -> list[str]:
 
 
 def steps(page: Path) -> list[Step]:
-    """Return the commands of a page in order: those of ``console`` blocks, and each ``sh`` block as one."""
+    """Return the commands of a page in order: those of ``console`` blocks, each ``sh`` block as one, and hidden ones.
+
+    A hidden one (``<!-- $ command -->``) does what the page tells in words: what a person does in a browser.
+    """
+    text = page.read_text(encoding="utf-8")
     found: list[Step] = []
-    for language, text, line in fences(page):
-        if language == "sh":
-            found.append(Step(text.rstrip("\n"), 0, (ANY,), line))
-        elif language == "console":
-            found += _console(text.rstrip("\n").split("\n"), line)
+    for block in _STEPS.finditer(text):
+        line = text.count("\n", 0, block.start()) + 1
+        if block[3]:
+            found += _console([f"$ {block[3]}"], line)
+        elif block[1] == "sh":
+            found.append(Step(block[2].rstrip("\n"), 0, (ANY,), line + 1))
+        elif block[1] == "console":
+            found += _console(block[2].rstrip("\n").split("\n"), line + 1)
     return found
+
+
+def typed(step: Step, port: int) -> str:
+    """Return what a shell is given for a step.
+
+    ``trueup serve &`` serves on a free port, and the next step waits until it answers; what runs behind the others writes to
+    a file of its own (``serve.log``).
+    """
+    command = step.command.replace(SERVED, f"127.0.0.1:{port}")
+    if not command.endswith(" &"):
+        return command
+    name = command.split()[1]
+    started = f"TRUEUP_PORT={port} {command.removesuffix(' &')} >{name}.log 2>&1 &"
+    if name != "serve":
+        return started
+    return (
+        f"{started}\nfor n in $(seq 300); do curl -sf http://127.0.0.1:{port}/health/ready >/dev/null && break; sleep 0.1; done"
+    )
 
 
 def _console(lines: list[str], first: int) -> list[Step]:

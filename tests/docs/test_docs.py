@@ -4,9 +4,12 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +17,8 @@ import click
 import pytest
 
 from tests.conftest import ROOT, TRUEUP
-from tests.docs.pages import PAGES, Step, code, differs, fences, steps
+from tests.docs.pages import PAGES, SERVED, Step, code, differs, fences, steps, typed
+from tests.support import postgres
 from trueup.faces.cli.main import GLOBALS, cli
 from trueup.kernel.evidence.engine.bundle import verifier_source
 from trueup.kernel.words import ExitCode
@@ -24,7 +28,8 @@ NEW_HOME = "trueup: made a new home in "  # said once, to whom it is new: pages 
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 each_page = pytest.mark.parametrize("page", PAGES, ids=IDS)
 # Options of other programs that pages name: scripts of ours, and Python's packaging tools.
-OTHERS = {"--check", "--write", "--idle", "--memory-mib", "--cpu", "--python"}
+OTHERS = {"--check", "--write", "--idle", "--memory-mib", "--cpu", "--python", "--now", "--system", "--build", "--scale"}
+# Where the units in deploy/ put things: places of every machine that runs them, not of somebody's.
 # Written in pieces, so that this file does not hold what it looks for.
 HOSTS = [
     ".".join(parts)
@@ -43,7 +48,7 @@ HOSTS = [
         ("docker", "io"),
     )
 ]
-PLACES = re.compile(r"(?<![\w.…>-])/(?:home|root|work|tmp|Users|opt|srv|mnt|var|usr/local)/")
+PLACES = re.compile(r"(?<![\w.…>-])/(?!opt/trueup\b|var/lib/trueup\b)(?:home|root|work|tmp|Users|opt|srv|mnt|var|usr/local)/")
 NOT_OURS = {"__pycache__", "htmlcov", "build", "dist", "node_modules"}
 
 
@@ -71,44 +76,71 @@ def files() -> Iterator[Path]:
         yield from (here / name for name in names if not name.startswith(".coverage"))
 
 
-def session(page_steps: list[Step], folder: Path) -> list[tuple[int, list[str]]]:
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def session(page_steps: list[Step], folder: Path, **more: str) -> list[tuple[int, list[str]]]:
     """Type commands into one shell; return how each ended and what it printed, errors among it."""
-    typed = "".join(
-        f"printf '{MARK}'\n{{\n{step.command}\n}} 2>&1\nprintf '\\n{MARK}%d' \"$?\"\n" for step in page_steps if not step.makes
+    port = free_port()
+    script = f'browser() {{ python "{ROOT}/tests/docs/browser.py" "$@"; }}\n'
+    script += "".join(
+        f"printf '{MARK}'\n{{\n{typed(step, port)}\n}} 2>&1\nprintf '\\n{MARK}%d' \"$?\"\n"
+        for step in page_steps
+        if not step.makes
     )
+    script += 'running=$(jobs -p); [ -z "$running" ] || { kill $running; wait; } 2>/dev/null\n'
     left_out = ("TRUEUP_", "PYTHONDONTWRITEBYTECODE")
     env = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     env |= {"TRUEUP_HOME": str(folder / "home"), "PATH": f"{TRUEUP.parent}{os.pathsep}{env['PATH']}", "LC_ALL": "C.UTF-8"}
     env |= {"PYTHONPYCACHEPREFIX": str(folder.parent / "bytecode")}  # compiled once for all pages, and never beside the sources
-    done = subprocess.run(
+    env |= {"SERVER": f"http://127.0.0.1:{port}", **more}
+    with subprocess.Popen(
         ["bash", "--noprofile", "--norc", "-s"],
-        input=typed,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
         env=env,
-        timeout=300,
-        check=False,
-    )
-    assert not done.stderr, done.stderr
-    parts = done.stdout.split(MARK)[1:]
+        start_new_session=True,
+    ) as shell:
+        try:
+            out, err = shell.communicate(script, timeout=300)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)  # whatever the page started and a failure left behind
+    assert not err, err
+    parts = out.replace(f"127.0.0.1:{port}", SERVED).split(MARK)[1:]
     return [(int(ended), printed.rstrip("\n").split("\n")) for printed, ended in zip(parts[::2], parts[1::2], strict=True)]
 
 
+@pytest.fixture(scope="module")
+def database_server() -> Iterator[dict[str, str]]:
+    """A PostgreSQL server as an administrator meets it, for the pages that need one: nothing of ours is in it."""
+    with postgres.cluster() as folder:
+        postgres.execute(folder, "postgres", f"DROP ROLE {postgres.ROLE}")
+        yield {"PGHOST": str(folder), "PGUSER": "admin", "PGDATABASE": "postgres"}
+
+
 @each_page
-def test_every_command_of_a_page_does_what_the_page_says(page, tmp_path):
+def test_every_command_of_a_page_does_what_the_page_says(page, tmp_path, request):
     wanted = steps(page)
+    needs_server = any(step.command.startswith("psql ") for step in wanted)
+    more = request.getfixturevalue("database_server") if needs_server else {}
     for step in wanted:
         if step.makes:
             done = subprocess.run(["make", "-n", step.makes], cwd=ROOT, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{page.name}:{step.line}: {done.stderr}"
-    typed = [step for step in wanted if not step.makes]
-    if not typed:
+    commands = [step for step in wanted if not step.makes]
+    if not commands:
         return
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    ended = session(typed, tmp_path)
-    assert len(ended) == len(typed), f"{page.name}: the shell ended after {len(ended)} of {len(typed)} commands"
-    for step, (status, printed) in zip(typed, ended, strict=True):
+    ended = session(commands, tmp_path, **more)
+    assert len(ended) == len(commands), f"{page.name}: the shell ended after {len(ended)} of {len(commands)} commands"
+    for step, (status, printed) in zip(commands, ended, strict=True):
         place = f"{page.name}:{step.line}: {step.command}"
         said = any(line.startswith(NEW_HOME) for line in step.expected)
         lines = [line for line in printed if said or not line.startswith(NEW_HOME)]
@@ -127,8 +159,34 @@ def test_the_reader_of_pages_tells_a_wrong_output_from_a_right_one():
 
 
 def test_a_session_reports_codes_outputs_and_errors_of_each_command(tmp_path):
-    typed = [Step("x=1; echo one", 0, (), 1), Step("echo two >&2; false", 1, (), 2), Step("cat <<'E'\n$x\nE", 0, (), 3)]
-    assert session(typed, tmp_path) == [(0, ["one"]), (1, ["two"]), (0, ["$x"])]
+    commands = [Step("x=1; echo one", 0, (), 1), Step("echo two >&2; false", 1, (), 2), Step("cat <<'E'\n$x\nE", 0, (), 3)]
+    assert session(commands, tmp_path) == [(0, ["one"]), (1, ["two"]), (0, ["$x"])]
+
+
+def test_what_people_do_in_a_browser_is_a_step_that_pages_do_not_show(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```console\n$ first\nout\n```\n\n<!-- $ browser approve x@example.org -->\n<!-- a remark -->\n\n```sh\nlast\n```\n"
+    )
+    assert [(step.command, step.expected, step.line) for step in steps(page)] == [
+        ("first", ("out",), 2),
+        ("browser approve x@example.org", (), 6),
+        ("last", ("…",), 10),
+    ]
+
+
+def test_a_page_s_server_listens_on_a_free_port_and_ends_with_the_page(tmp_path):
+    commands = [
+        Step("trueup serve &", 0, (), 1),
+        Step(f"curl -s -o live.json -w '%{{url}}' http://{SERVED}/health/live", 0, (), 2),
+    ]
+    (_, started), (status, printed) = session(commands, tmp_path)
+    assert (status, printed) == (0, [f"http://{SERVED}/health/live"])
+    assert "ok" in (tmp_path / "live.json").read_text()
+    port = int(re.search(r"on http://127\.0\.0\.1:(\d+)/", (tmp_path / "serve.log").read_text())[1])
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    assert started == [""]
 
 
 def headings(page: Path) -> set[str]:
@@ -202,7 +260,7 @@ def test_every_command_that_a_page_names_exists(page):
     commands = known_options()
     starts = {path[:length] for path in commands for length in range(len(path) + 1)}
     for text in code(page):
-        for call in re.findall(r"(?:^|[$|;] )trueup ((?:[a-z]+ ?)+)", text, flags=re.MULTILINE):
+        for call in re.findall(r"(?:^|[$|;] )trueup ((?:[a-z]+(?:-[a-z]+)* ?)+)", text, flags=re.MULTILINE):
             words = tuple(call.split())
             assert any(words[:length] in commands for length in range(1, len(words) + 1)) or words in starts, (
                 f"{page.name}: {call}"
@@ -249,6 +307,11 @@ def test_the_reference_names_every_option_of_every_command():
         assert {opt for opt in known if f"`{opt}" not in section} == set(), path
 
 
+def test_the_reference_of_the_settings_is_up_to_date():
+    reference = script("settings_reference")
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page()
+
+
 def test_the_matrix_of_requirements_is_up_to_date():
     requirements = script("requirements_matrix")
     assert requirements.problems() == []
@@ -271,6 +334,18 @@ def test_the_example_policy_in_the_guide_is_the_one_that_ships():
     page = ROOT / "docs" / "how-to" / "write-policies.md"
     shown = next(text for language, text, _ in fences(page) if language == "cedar")
     assert shown == (ROOT / "examples" / "policies" / "packs.cedar").read_text(encoding="utf-8")
+
+
+def test_the_roles_page_names_every_policy_with_its_reason():
+    page = (ROOT / "docs" / "reference" / "roles.md").read_text(encoding="utf-8")
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.cedar"))]
+    found = [pair for text in texts for pair in re.findall(r'@id\("(.+?)"\)\s*@reason\("(.+?)"\)', text)]
+    assert len(found) > 12, "the search must find the policies of rooms too"
+    assert [
+        id
+        for id, reason in found
+        if not re.search(rf"^\| `{re.escape(id)}` \| \w+ \| {re.escape(reason)} \|$", page, re.MULTILINE)
+    ] == []
 
 
 def test_pictures_are_small_and_ask_for_nothing():

@@ -148,12 +148,6 @@ def test_a_home_that_cannot_be_made_is_refused(trueup, tmp_path):
     assert trueup("--home", tmp_path / "file" / "home", "fact", "list").code == 3
 
 
-def test_the_schema_number_counts_all_migrations():
-    from trueup.config.store import SCHEMA
-
-    assert len(list((ROOT / "src").rglob("migrations/0*.py"))) == SCHEMA
-
-
 def test_a_key_open_to_others_stops_the_start(trueup, home):
     (home / "keys" / "signing.pem").chmod(0o644)
     done = trueup("tenant", "create", "x", "--json")
@@ -177,7 +171,7 @@ def test_an_invalid_policy_stops_the_start(trueup, tmp_path, monkeypatch, home):
     folder = tmp_path / "policies"
     folder.mkdir()
     (folder / "broken.cedar").write_text("permit (principal, action, resource) when { nonsense };")
-    monkeypatch.setattr("trueup.config.session.policy_folders", lambda: [*wiring.policy_folders(), folder])
+    monkeypatch.setattr("trueup.config.installation.policy_folders", lambda: [*wiring.policy_folders(), folder])
     with pytest.raises(ConfigurationError, match=r"broken\.cedar"):
         HomeSession(Home(home))
     done = trueup("policy", "check", "--dir", folder, "--json")

@@ -22,7 +22,8 @@ def test_the_demo_ends_well_twice_on_one_home_and_names_what_it_burned(trueup, h
     assert first.code == 0, first.out + first.err
     lines = first.out.splitlines()
     assert [line for line in lines if line.startswith("pack: ")] == [f"pack: {pack_of(home)}"]
-    assert lines[-1].startswith("pack: ")
+    assert lines[-2].startswith("pages: make serve")
+    assert lines[-1].startswith("sign in: ")
     assert not [line for line in lines if line.startswith("BAD")]
     assert sum(line.startswith("ok ") for line in lines) >= 7
     assert verify_pack(pack_of(home), {p.stem for p in (home / "keys" / "trusted").iterdir()}).verdict == "PASS"

@@ -1,251 +1,174 @@
-"""The report server: this machine alone, whoever knows the address alone, and nothing that is not as recorded."""
+"""``trueup serve``: it starts, answers over real HTTP, shares its limits over processes, and ends cleanly."""
 
 import http.client
+import json
 import re
 import shutil
 import signal
 import socket
-import subprocess
+import threading
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import TRUEUP, Command
-
-SUBJECT = "rig <b>&"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running server, and how to ask it."""
-
-    child: subprocess.Popen
-    address: str
-
-    @property
-    def port(self):
-        return urlsplit(self.address).port
-
-    @property
-    def token(self):
-        return urlsplit(self.address).path.strip("/")
-
-    def get(self, path, *, method="GET", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(method, path, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read().decode()
-        finally:
-            connection.close()
-
-    def page(self, rest="", **headers):
-        return self.get(f"/{self.token}/{rest}", **headers)
+from tests.conftest import Command
+from tests.support.server import serving
 
 
-@contextmanager
-def serving(home):
-    """Start the installed command and read the address that it prints."""
-    with subprocess.Popen(
-        [str(TRUEUP), "--home", str(home), "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        try:
-            line = child.stderr.readline()
-            yield Server(child, re.search(r"http://\S+/", line).group())
-        finally:
-            if child.poll() is None:
-                child.send_signal(signal.SIGINT)
-            child.wait(20)
+def key_of(home, *roles):
+    more = [part for role in roles for part in ("--role", role)]
+    return Command(home, home.parent)("apikey", "create", "--name", "test", *more, "--json").json["key"]
 
 
 @pytest.fixture(scope="module")
-def compared(template_home, tmp_path_factory):
-    """A home with one comparison."""
-    folder = tmp_path_factory.mktemp("served")
-    shutil.copytree(template_home, folder / "home")
-    (folder / "a.csv").write_text("x\n" + "\n".join(str(i % 9) for i in range(300)))
-    command = Command(folder / "home", folder)
-    assert command("telemetry", "compare", "--baseline", "a.csv", "--run", "a.csv", "--subject", SUBJECT).code == 0
-    assert command("tenant", "create", "other").code == 0
-    assert (
-        command("telemetry", "compare", "--baseline", "a.csv", "--run", "a.csv", "--subject", "theirs", "--tenant", "other").code
-        == 0
-    )
-    return folder / "home"
+def place(template_home, tmp_path_factory):
+    return shutil.copytree(template_home, tmp_path_factory.mktemp("served") / "home")
 
 
 @pytest.fixture(scope="module")
-def server(compared):
-    with serving(compared) as found:
-        yield found
+def key(place):
+    return key_of(place, "owner")
 
 
 @pytest.fixture(scope="module")
-def report(server):
-    """The path of the one report that is listed."""
-    (path,) = set(re.findall(r'href="(report/[0-9a-f]{64})"', server.page()[2]))
-    return path
+def server(place, key):
+    with serving(place) as running:
+        yield running
 
 
-def secured(headers):
-    return (
-        headers["X-Content-Type-Options"],
-        headers["X-Frame-Options"],
-        headers["Referrer-Policy"],
-        headers["Cache-Control"],
-    ) == ("nosniff", "DENY", "no-referrer", "no-store")
+def test_it_answers_and_says_where(server, place):
+    status, headers, body = server.ask("/health/live")
+    assert (status, body) == (200, b'{"status":"ok"}')
+    assert headers["content-length"] == "15"
+    assert server.address == f"http://127.0.0.1:{server.port}/"
 
 
-def test_the_list_shows_the_comparison_with_a_policy_that_allows_no_script(server):
-    status, headers, body = server.page()
-    assert status == 200
-    assert secured(headers)
-    policy = headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'")
-    assert "script-src" not in policy
-    assert "unsafe" not in policy
-    assert "PASS" in body
+def test_it_is_ready_with_a_worker_of_its_own(server):
+    for _ in range(100):
+        status, _, body = server.ask("/health/ready")
+        if status == 200:
+            return
+        time.sleep(0.1)
+    raise AssertionError(body)
 
 
-def test_what_a_subject_is_called_cannot_become_markup(server):
-    body = server.page()[2]
-    assert "rig &lt;b&gt;&amp;" in body
-    assert SUBJECT not in body
+def test_an_action_over_http_is_covered_by_a_checkpoint_within_moments(server, key):
+    given = {"Authorization": f"Bearer {key}", "Content_Type": "application/json"}
+    assert server.ask("/api/v1/evidence/checkpoint/publish", method="POST", body={}, **given)[0] == 200
+    for _ in range(50):
+        coverage = json.loads(server.ask("/api/v1/evidence/coverage", **given)[2])
+        if coverage["pending"] == 0:
+            return
+        time.sleep(0.1)
+    raise AssertionError(coverage)
 
 
-def test_the_style_of_the_list_is_the_one_that_its_policy_names(server):
-    import base64
-    import hashlib
-
-    _, headers, body = server.page()
-    (style,) = re.findall(r"<style>(.*?)</style>", body, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert f"'sha256-{digest}'" in headers["Content-Security-Policy"]
-
-
-def test_a_report_is_served_as_recorded_with_its_own_policy(server, report, compared):
-    status, headers, body = server.page(report)
-    assert status == 200
-    assert secured(headers)
-    assert re.search(r'<meta http-equiv="Content-Security-Policy" content="default-src (&#x27;|\')none', body)
-    stored = next(path for path in (compared / "artifacts").rglob(report.removeprefix("report/")))
-    assert body.encode() == stored.read_bytes()
+def test_a_job_submitted_over_http_is_done_by_the_servers_worker(server, key, place):
+    given = {"Authorization": f"Bearer {key}", "Content_Type": "application/json"}
+    status, _, body = server.ask("/api/v1/work/job/submit", method="POST", body={"kind": "work.noop", "jobs": [{}]}, **given)
+    assert status == 200, body
+    (id,) = json.loads(body)["jobs"]
+    for _ in range(10):
+        if Command(place, place.parent)("job", "show", id, "--json").json["state"] == "done":
+            return
+        time.sleep(0.1)
+    raise AssertionError("the job was not done")
 
 
-@pytest.mark.parametrize("path", ["/", "/wrong/", "//", "/wrong", "/%00/", "/%C3%BC/", "/report/x"])
-def test_without_the_token_nothing_is_shown(server, path):
-    status, headers, body = server.get(path)
-    assert status == 401
-    assert secured(headers)
-    assert "PASS" not in body
+def test_each_request_is_one_line_of_the_log_without_its_secrets(server, key):
+    server.ask("/api/v1/evidence/facts?subject=private-words", Authorization=f"Bearer {key}", X_Request_Id="look-for-this-one")
+    (line,) = [line for line in server.lines() if line.get("request_id") == "look-for-this-one"]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/evidence/facts", 200)
+    assert line["principal"].startswith("key:")
+    text = server.log.read_text()
+    assert key not in text
+    assert "private-words" not in text
 
 
-def test_a_token_that_is_cut_grown_or_of_another_case_is_wrong(server, report):
-    for token in (server.token[:-1], server.token + "x", server.token.swapcase(), ""):
-        for rest in ("", report):
-            assert server.get(f"/{token}/{rest}")[0] == 401
+def test_a_connection_that_says_nothing_does_not_keep_others_waiting(server):
+    with socket.create_connection(("127.0.0.1", server.port)):
+        assert server.ask("/health/live")[0] == 200
 
 
-@pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "attacker:80", "", "127.0.0.2", "[::1]x"])
-def test_another_name_for_this_machine_is_refused_even_with_the_token(server, host):
-    assert server.page(Host=host)[0] == 401
+def test_sixteen_callers_at_once_are_all_answered(server, key):
+    found = []
+
+    def call():
+        found.extend(server.ask("/api/v1/evidence/entries?limit=50", Authorization=f"Bearer {key}")[0] for _ in range(5))
+
+    threads = [threading.Thread(target=call) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [200] * 80
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost:1"])
-def test_the_names_of_the_loopback_are_answered(server, host):
-    assert server.page(Host=host)[0] == 200
+def test_two_processes_share_one_limit(home):
+    key = key_of(home, "viewer")
+    with serving(home, "--workers", "2", "--no-worker", env={"TRUEUP_RATE_LIMIT": "0.001:40"}) as server:
+        found = []
+
+        def call():
+            found.extend(server.ask("/api/v1/evidence/coverage", Authorization=f"Bearer {key}")[0] for _ in range(10))
+
+        threads = [threading.Thread(target=call) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (found.count(200), found.count(429)) == (40, 160)
+        status, _, body = server.ask("/metrics", Authorization=f"Bearer {key_of(home, 'owner')}")
+        told = sum(
+            float(n) for n in re.findall(rb'trueup_http_requests_total\{door="api",method="GET",status="200"\} ([0-9.]+)', body)
+        )
+        assert (status, told) == (200, 40.0)
 
 
-@pytest.mark.parametrize(
-    "rest",
-    [
-        "../trueup.sqlite3",
-        "report/../../../trueup.sqlite3",
-        "report/..%2f..%2ftrueup.sqlite3",
-        "report/%2e%2e/keys/signing.pem",
-        "report//etc/passwd",
-        "report/",
-        "report/" + "0" * 64,
-        "report/" + "x" * 5000,
-        "other",
-    ],
-)
-def test_no_path_leads_out_of_the_reports(server, rest):
-    status, headers, body = server.page(rest)
-    assert (status, secured(headers)) == (404, True)
-    assert "PRIVATE" not in body
-    assert "root:" not in body
+def test_with_risk_accepted_it_answers_to_any_name_and_without_a_worker_it_expects_none(home):
+    with serving(home, "--host", "0.0.0.0", "--insecure", "--no-worker") as server:  # noqa: S104 - what is tested
+        assert server.ask("/health/live", Host="some.example.org")[0] == 200
+        status, _, body = server.ask("/health/ready")
+        assert (status, json.loads(body)["checks"]["worker"]["word"]) == (200, "none is expected")
 
 
-def test_a_file_that_is_no_report_is_not_shown_though_an_entry_names_it(server, compared, tmp_path):
-    entries = Command(compared, tmp_path)("evidence", "log", "show", "--json").json["entries"]
-    others = [a["sha256"] for entry in entries for a in entry.get("artifacts", ()) if a["media_type"] != "text/html"]
-    assert others
-    assert [server.page(f"report/{digest}")[0] for digest in others] == [404] * len(others)
-
-
-def test_the_report_of_another_tenant_is_neither_listed_nor_shown(server, compared, tmp_path):
-    entries = Command(compared, tmp_path)("evidence", "log", "show", "--json", "--tenant", "other").json["entries"]
-    (theirs,) = [a["sha256"] for entry in entries for a in entry.get("artifacts", ()) if a["name"] == "report.html"]
-    assert "theirs" not in server.page()[2]
-    assert server.page(f"report/{theirs}")[0] == 404
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_nothing_can_be_changed_through_it(server, method):
-    assert server.get(f"/{server.token}/", method=method)[0] in (405, 501)
-
-
-def test_a_report_whose_bytes_changed_is_not_shown(server, report, compared):
-    stored = next((compared / "artifacts").rglob(report.removeprefix("report/")))
-    whole = stored.read_bytes()
-    changed = bytearray(whole)
-    changed[whole.index(b"<body")] ^= 0x01
-    stored.write_bytes(changed)
-    try:
-        status, _, body = server.page(report)
-        assert status == 404
-        assert "its bytes now hash to" in body
-    finally:
-        stored.write_bytes(whole)
-    assert server.page(report)[0] == 200
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", ""])  # noqa: S104 - what must be refused
-def test_it_listens_on_the_loopback_alone(trueup, host):
-    done = trueup("serve", "--host", host, "--port", "0", "--json")
-    assert (done.code, done.json["error"]["code"]) == (5, "REFUSED")
-
-
-def test_an_interrupt_ends_it_and_frees_the_port(home):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_frees_the_port_and_leaves_nothing_behind(home, number):
     with serving(home) as server:
-        assert server.page()[0] == 200
-        server.child.send_signal(signal.SIGINT)
-        assert server.child.wait(20) in (0, 130)
-        assert "Traceback" not in server.child.stderr.read()
+        server.child.send_signal(number)
+        assert server.child.wait(30) in (0, 130)
+        assert "Traceback" not in server.log.read_text()
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             again.bind(("127.0.0.1", server.port))
-    assert list((home / "run").glob("*.owner")) == []
+    assert [path.name for path in (home / "run").iterdir() if path.suffix != ".lock" and path.name != "place"] == []
 
 
-def test_every_start_has_another_token_and_says_it_once(home, server):
-    with serving(home) as other:
-        assert other.token != server.token
-        assert len(other.token) >= 32
-        assert other.page()[0] == 200
-        assert "Nothing has been compared yet" in other.page()[2]
-        assert other.get(f"/{server.token}/")[0] == 401
-    assert other.child.stdout.closed
+def test_a_request_that_is_being_answered_when_the_server_ends_is_answered(home):
+    with serving(home) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request("GET", "/api/openapi.json")
+        time.sleep(0.01)
+        server.child.send_signal(signal.SIGINT)
+        assert connection.getresponse().status == 200
 
 
-def test_a_connection_that_says_nothing_does_not_keep_the_pages_from_others(home):
-    with serving(home) as server, socket.create_connection(("127.0.0.1", server.port)):
-        time.sleep(0.2)
-        assert server.page()[0] == 200
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org"])  # noqa: S104 - what must be refused
+def test_passwords_are_not_sent_over_a_network_in_the_clear_unless_somebody_says_so(trueup, host):
+    done = trueup("serve", "--host", host, "--port", "0", "--json")
+    assert (done.code, done.json["error"]["code"]) == (5, "REFUSED")
+    assert "TRUEUP_PUBLIC_URL" in done.json["error"]["remedy"]
+
+
+def test_with_tls_in_front_cookies_are_secure_and_browsers_are_told_to_stay(home):
+    public = {"TRUEUP_PUBLIC_URL": "https://trueup.example.org", "TRUEUP_BEHIND_PROXY": "1"}
+    with serving(home, env=public) as server:
+        given = {"Host": "trueup.example.org", "X_Forwarded_Proto": "https", "X_Forwarded_For": "192.0.2.7"}
+        _, headers, _ = server.ask("/login/", **given)
+        assert "__Host-trueup_csrf" in headers["set-cookie"]
+        assert "Secure" in headers["set-cookie"]
+        assert headers["strict-transport-security"] == "max-age=31536000"
+        assert server.ask("/login/", Host="another.example.org")[0] == 400
 
 
 def test_a_port_that_is_taken_is_said_in_words(trueup):
@@ -255,3 +178,9 @@ def test_a_port_that_is_taken_is_said_in_words(trueup):
         done = trueup("serve", "--port", taken.getsockname()[1], "--json")
     assert (done.code, done.json["error"]["code"]) == (2, "BAD_REQUEST")
     assert done.json["error"]["remedy"]
+    assert [path.name for path in (trueup.home / "run").iterdir() if path.suffix != ".lock" and path.name != "place"] == []
+
+
+def test_without_its_signing_key_it_does_not_start(trueup, home):
+    (home / "keys" / "signing.pem").unlink()
+    assert trueup("serve", "--port", "0", "--json").code == 3

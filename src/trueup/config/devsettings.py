@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from trueup.config.settings import settings
+from trueup.config.settings import settings, sqlite
 
-globals().update(settings(Path(":memory:")))
+globals().update(settings(sqlite(Path(":memory:"))))

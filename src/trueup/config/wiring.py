@@ -1,7 +1,7 @@
 """Which rooms there are, and what each brings."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,12 +14,20 @@ def wire() -> None:
     """Register every room's actions and predicates."""
     from trueup.domains.telemetry import actions as telemetry
     from trueup.kernel.actions.registry import register
+    from trueup.kernel.backup import actions as backup
+    from trueup.kernel.change import actions as change
     from trueup.kernel.evidence import actions as evidence
     from trueup.kernel.gates import actions as gates
     from trueup.kernel.identity import actions as identity
+    from trueup.kernel.identity import actions_prune
+    from trueup.kernel.notify import actions as notify
+    from trueup.kernel.notify import jobs as deliveries  # noqa: F401 - registers the handler
     from trueup.kernel.secrets import actions as secrets
+    from trueup.kernel.subjects import actions as subjects
+    from trueup.kernel.work import actions as work
+    from trueup.kernel.work import jobs  # noqa: F401 - registers the handlers
 
-    for room in (identity, secrets, evidence, gates, telemetry):
+    for room in (identity, change, secrets, backup, actions_prune, subjects, notify, evidence, gates, work, telemetry):
         register(room.ACTIONS)
     wire_predicates()
 
@@ -36,7 +44,15 @@ def wire_predicates() -> None:
 def policy_folders() -> list[Path]:
     """Return the folders that hold policies, the kernel's first."""
     kernel = Path(__file__).parent.parent / "kernel"
-    return [kernel / "policy" / "policies", kernel / "evidence" / "policies"]
+    return [kernel / room / "policies" for room in ("policy", "evidence", "identity", "change")]
+
+
+def ports_above() -> dict[str, Any]:
+    """Return the ports that rooms above the actions fill, by the names they have in ``Ports``."""
+    from trueup.kernel.change.holds import Holds
+    from trueup.kernel.work.port import WorkRoom
+
+    return {"approvals": Holds(), "work": WorkRoom()}
 
 
 class WholeProduct:

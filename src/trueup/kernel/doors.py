@@ -22,6 +22,10 @@ class Session(Protocol):
     def tenant(self) -> UUID:
         """The tenant that ``--tenant`` names."""
 
+    @property
+    def installation(self) -> Any:
+        """The process's hold on the home, for commands that act for others or go on working."""
+
     def context(self, *, system: bool = False, key: str | None = None) -> Any:
         """Return an action context for the calling principal."""
 

@@ -192,7 +192,10 @@ def held(act, session):
 class Approved:
     """An approval room in which every held action was approved."""
 
-    def approved(self, attempt, digest):
+    def request(self, tenant, hold, now):
+        return "asked"
+
+    def approved(self, tenant, attempt, digest, now):
         return True
 
 
@@ -263,6 +266,7 @@ def test_a_planted_secret_reaches_no_row_no_entry_and_no_file(act, session, home
             assert b"s3cr3t-planted" not in path.read_bytes(), path
 
 
+@pytest.mark.sqlite
 def test_guards_that_were_taken_away_stop_every_action(act, session):
     from django.db import connection
 
@@ -274,13 +278,23 @@ def test_guards_that_were_taken_away_stop_every_action(act, session):
         act(actions().Observe, {"subject": "x"})
 
 
-def test_an_attempt_of_a_dead_process_is_closed_as_failed_and_recorded(act, session, log):
+@pytest.mark.parametrize(("owner", "closed"), [("", 1), ("another0home-1-dead", 0)])
+def test_of_attempts_from_elsewhere_only_restored_ones_are_closed(act, session, owner, closed):
     from trueup.kernel.actions.attempts import recover
+    from trueup.kernel.actions.models import Attempt
+
+    left = act(actions().Observe, {"subject": "x"})
+    Attempt.objects.filter(id=left.attempt).update(state="running", owner=owner)
+    assert recover(session.context(), session.home.run) == closed
+
+
+def test_an_attempt_of_a_dead_process_is_closed_as_failed_and_recorded(act, session, log):
+    from trueup.kernel.actions.attempts import place_of, recover
     from trueup.kernel.actions.models import Attempt
 
     alive, dead = act(actions().Observe, {"subject": "x"}), act(actions().Observe, {"subject": "y"})
     Attempt.objects.filter(id=alive.attempt).update(state="running")
-    Attempt.objects.filter(id=dead.attempt).update(state="running", owner="1-dead")
+    Attempt.objects.filter(id=dead.attempt).update(state="running", owner=f"{place_of(session.home.run)}-1-dead")
     assert recover(session.context(), session.home.run) == 1
     assert Attempt.objects.get(id=dead.attempt).state == "failed"
     assert Attempt.objects.get(id=alive.attempt).state == "running"

@@ -179,6 +179,7 @@ def test_storing_an_orphan_again_makes_it_young(session, run, thing):
     assert run(CollectArtifacts)["orphans"] == []
 
 
+@pytest.mark.sqlite
 def test_a_scratch_file_of_a_dead_writer_is_collected_and_nothing_outside_its_folder(session, run, thing):
     from trueup.kernel.evidence.actions import CollectArtifacts
 
@@ -193,7 +194,10 @@ def test_a_scratch_file_of_a_dead_writer_is_collected_and_nothing_outside_its_fo
 class Approved:
     """An approval room in which every held action was approved."""
 
-    def approved(self, attempt, digest):  # noqa: ARG002 - the contract's signature
+    def request(self, tenant, hold, now):  # noqa: ARG002 - the contract's signature
+        return "asked"
+
+    def approved(self, tenant, attempt, digest, now):  # noqa: ARG002 - the contract's signature
         return True
 
 

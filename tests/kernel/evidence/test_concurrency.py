@@ -10,14 +10,14 @@ import time
 
 import pytest
 
-from tests.conftest import ROOT, Done
+from tests.conftest import ROOT, URL, Done
 
 WORKER = """
 import json, sys, time
 from pathlib import Path
 from trueup.config.home import Home
 from trueup.config.session import HomeSession
-from trueup.config.store import configure
+from trueup.config.store import configure, database
 
 home, flags, number, count, key = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 early = sys.argv[6] == "early"
@@ -29,7 +29,7 @@ def wait():
 
 if early:
     wait()
-configure(home / "trueup.sqlite3")
+configure(database(Home(home)))
 from tests.support.actions import ACTIONS, PREDICATES, Observe
 from trueup.kernel.actions.registry import register
 from trueup.kernel.actions.runner import run
@@ -65,7 +65,7 @@ def together(tmp_path):
     def work(home, *, workers, count, key="", early=False):
         flags = tmp_path / "flags"
         flags.mkdir()
-        env = {k: v for k, v in os.environ.items() if not k.startswith("TRUEUP_")} | {"PYTHONPATH": str(ROOT)}
+        env = {k: v for k, v in os.environ.items() if k == URL or not k.startswith("TRUEUP_")} | {"PYTHONPATH": str(ROOT)}
         said = [str(home), str(flags)]
         started = [
             subprocess.Popen(
@@ -118,8 +118,10 @@ def continuous(command, done):
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["on an open home", "on an empty home"])
-def test_four_processes_lose_nothing_and_write_one_continuous_log(together, home, tmp_path, early):
+def test_four_processes_lose_nothing_and_write_one_continuous_log(together, home, tmp_path, early, monkeypatch):
     place = tmp_path / "new-home" if early else home
+    if early:
+        monkeypatch.delenv(URL, raising=False)  # a new home has a new store: the embedded one
     assert together(place, workers=4, count=8, early=early) == [["done"] * 8] * 4
     command = asking(place)
     report = continuous(command, 32)
@@ -135,18 +137,18 @@ def test_four_processes_lose_nothing_and_write_one_continuous_log(together, home
     assert list((place / "spool").iterdir()) == []
 
 
-def test_eight_processes_with_one_key_do_it_once(together, home, tmp_path):
+def test_eight_processes_with_one_key_do_it_once(together, session, home):
     ends = [end for worker in together(home, workers=8, count=1, key="only-once") for end in worker]
     assert ends.count("done") == 1
     assert set(ends) <= {"done", "replayed", "IN_PROGRESS"}
     command = asking(home)
     continuous(command, 1)
-    import sqlite3
-    from contextlib import closing
+    from django.db.models import Count
 
-    with closing(sqlite3.connect(home / "trueup.sqlite3")) as store:
-        found = store.execute("SELECT state, COUNT(*) FROM actions_attempt WHERE key = 'only-once' GROUP BY state").fetchall()
-    assert found == [("done", 1)]
+    from trueup.kernel.actions.models import Attempt
+
+    found = Attempt.objects.filter(key="only-once").values_list("state").annotate(Count("id"))
+    assert list(found) == [("done", 1)]
 
 
 def test_commands_that_race_to_make_a_home_make_one(elsewhere):
@@ -164,7 +166,7 @@ def test_a_log_that_others_write_to_verifies_at_every_moment(home, session, tmp_
     from trueup.kernel.evidence import queries
     from trueup.kernel.evidence.proven import proven_facts
 
-    env = {k: v for k, v in os.environ.items() if not k.startswith("TRUEUP_")} | {"PYTHONPATH": str(ROOT)}
+    env = {k: v for k, v in os.environ.items() if k == URL or not k.startswith("TRUEUP_")} | {"PYTHONPATH": str(ROOT)}
     (tmp_path / "go").touch()
     writing = subprocess.Popen([sys.executable, "-c", WORKER, str(home), str(tmp_path), "0", "120", "", "late"], env=env)
     sizes, wrong = set(), []
@@ -180,7 +182,7 @@ SWEEPER = """
 import sys
 from contextlib import suppress
 from pathlib import Path
-from trueup.config.store import configure
+from trueup.config.store import configure, database
 configure(None)
 from trueup.kernel.actions.attempts import alive
 folder = Path(sys.argv[1])

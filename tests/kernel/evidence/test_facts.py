@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.actions import LEVEL, STATE
 from trueup.kernel.actions.base import Action, Input, Outcome
+from trueup.kernel.actions.registry import register
 from trueup.kernel.errors import ConfigurationError, NotFound, UsageError
 from trueup.kernel.evidence.engine.encode import fact_bytes
 from trueup.kernel.evidence.engine.fact import Fact, Predicate, ValueType
@@ -43,12 +44,13 @@ class Record(Action[RecordInput, None, None]):
         return Outcome({}, facts=input.facts)
 
 
+register([Record])  # before any session: policies know the actions that were registered when they were loaded
+
+
 @pytest.fixture
 def record(session, run):
-    from trueup.kernel.actions.registry import register
     from trueup.kernel.evidence import predicates
 
-    register([Record])
     predicates.register([COUNT, READY])
     return lambda *facts: run(Record, facts=facts)
 

@@ -1,19 +1,27 @@
 """The stored log: insert-only against a raw SQL shell, and every change found and located when the guards are gone."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
 
 @pytest.fixture
-def store(session, run, home):
+def shell_on(backend):
+    """How to open a raw shell on a home's SQLite store; none on PostgreSQL, which has tests of its own."""
+    return lambda home: (
+        closing(sqlite3.connect(home / "trueup.sqlite3", isolation_level=None)) if backend == "sqlite" else nullcontext()
+    )
+
+
+@pytest.fixture
+def store(session, run, home, shell_on):
     """A home with five entries, facts and files in its log, and a raw SQL shell on it."""
     from tests.support.actions import Observe
 
     for number in range(5):
         run(Observe, subject=f"thing-{number}", files={"a.txt": f"file {number}"})
-    with closing(sqlite3.connect(home / "trueup.sqlite3", isolation_level=None)) as shell:
+    with shell_on(home) as shell:
         yield shell
 
 
@@ -38,6 +46,7 @@ def test_an_empty_log_is_no_data(session, verify):
 
 @pytest.mark.requirement("kernel:evidence.insert-only")
 @pytest.mark.parametrize("table", TABLES)
+@pytest.mark.sqlite
 def test_a_raw_shell_cannot_update_delete_or_replace(store, verify, table):
     name = f"evidence_{table}"
     first = store.execute(f"SELECT rowid, * FROM {name} LIMIT 1").fetchone()
@@ -55,11 +64,13 @@ def test_a_raw_shell_cannot_update_delete_or_replace(store, verify, table):
 
 @pytest.fixture
 def unguarded(store):
+    """The shell, with every guard of an SQLite store dropped."""
     for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         store.execute(f'DROP TRIGGER "{name}"')
     return store
 
 
+@pytest.mark.sqlite
 def test_dropped_guards_alone_are_found(unguarded, verify):
     report = verify()
     assert report.verdict == "FAIL"
@@ -94,6 +105,7 @@ CHANGES = {
 
 @pytest.mark.requirement("kernel:evidence.tamper-located")
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.sqlite
 def test_a_change_behind_the_guards_is_found_and_located(unguarded, verify, session, change):
     statement, sequence = CHANGES[change]
     (entry,) = unguarded.execute(
@@ -108,6 +120,7 @@ def test_a_change_behind_the_guards_is_found_and_located(unguarded, verify, sess
     assert len(queries.entries(session.tenant, limit=9)) >= 4
 
 
+@pytest.mark.sqlite
 def test_a_log_cut_at_its_end_is_found_only_against_a_kept_checkpoint(unguarded, verify, session):
     from trueup.kernel.evidence import ledger
     from trueup.kernel.evidence.engine.notes import parse_checkpoint, split_note
@@ -134,6 +147,7 @@ def test_a_changed_artifact_is_found(store, verify, home):
     assert "not stored here" in finding["problem"]
 
 
+@pytest.mark.sqlite
 def test_an_entry_that_never_got_an_index_is_found(unguarded, verify, session):
     unguarded.execute("INSERT INTO evidence_entry (tenant, body, hash) VALUES (?, x'7b7d', x'00')", (session.tenant.hex,))
     assert any("has no index" in f["problem"] for f in verify().findings)
@@ -179,6 +193,7 @@ def test_logs_of_two_tenants_do_not_mix(session, run):
 
 
 @pytest.mark.parametrize("value", ["x'00'", "'text'", "7", "NULL"])
+@pytest.mark.sqlite
 def test_a_damaged_frontier_stops_the_sequencer_instead_of_forking_the_log(unguarded, session, run, value):
     from tests.support.actions import Observe
     from trueup.kernel.errors import Damaged

@@ -52,6 +52,7 @@ def test_an_empty_tenant_is_silent(session, proven):
     assert proven() == ([], [])
 
 
+@pytest.mark.sqlite
 def test_dropped_guards_alone_change_no_fact(shell, proven):
     facts, problems = proven()
     assert (len(facts), problems) == (9, [])
@@ -100,6 +101,7 @@ TAMPERINGS = {
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS)
+@pytest.mark.sqlite
 def test_every_tampering_is_a_problem_and_its_facts_are_not_handed_on(shell, entry, proven, tampering):
     statement, said = TAMPERINGS[tampering]
     before = {fact.id: fact for fact in proven()[0]}
@@ -129,6 +131,7 @@ def rewritten(shell, session, entry, signer):
     )
 
 
+@pytest.mark.sqlite
 def test_a_store_rewritten_throughout_and_signed_by_a_stranger_is_a_problem(shell, entry, proven, session):
     from trueup.kernel.evidence.keys import Signer
 
@@ -136,6 +139,7 @@ def test_a_store_rewritten_throughout_and_signed_by_a_stranger_is_a_problem(shel
     assert proven() == ([], ["the newest checkpoint is signed by no key that this home trusts"])
 
 
+@pytest.mark.sqlite
 def test_the_same_rewriting_by_the_holder_of_the_key_cannot_be_told(shell, entry, proven, session):
     rewritten(shell, session, entry, session.ports.keys.signer())
     facts, problems = proven()
@@ -177,6 +181,7 @@ def test_facts_that_wait_for_a_checkpoint_are_not_yet_proven_and_no_problem(reco
     assert "waiting" in {fact.subject for fact in proven()[0]}
 
 
+@pytest.mark.sqlite
 def test_the_checkpoint_of_another_log_proves_nothing(shell, proven, session):
     from trueup.kernel.evidence import ledger
 

@@ -13,11 +13,51 @@ SOURCE = ROOT / "src" / "trueup"
 # Queries on purpose of the whole installation, each with its reason. One that is gone must leave this list.
 ALLOWED = {
     (
-        "config/session.py",
+        "config/doctor.py",
+        "Job.objects.filter(state='queued', not_before__lt=now - LATE).exists()",
+    ): "the doctor examines the installation: it asks whether any tenant's jobs wait, and shows counts alone",
+    (
+        "config/doctor.py",
+        "Job.objects.filter(state=state).count()",
+    ): "the same",
+    (
+        "kernel/backup/actions.py",
+        "Checkpoint.objects.order_by('tenant').values_list('tenant', flat=True).distinct()",
+    ): "a back-up is of all tenants: it asks which logs there are",
+    (
+        "config/background.py",
+        "Pending.objects.order_by().values_list('tenant', flat=True).distinct()",
+    ): "the sequencer works for all tenants: it asks which of them have something pending",
+    (
+        "kernel/identity/accounts.py",
+        "Membership.objects.filter(user=user).exclude(tenant=ctx.tenant).exists()",
+    ): "asks whether an account reaches into any other tenant, to refuse its change; answers yes or no",
+    (
+        "kernel/identity/accounts.py",
+        "Membership.objects.filter(user=user).values_list('tenant', flat=True)",
+    ): "all tenants of an account that is closed: each of them keeps an owner",
+    (
+        "kernel/identity/actions_keys.py",
+        "ApiKey.objects.filter(prefix=input.prefix).exists()",
+    ): "prefixes are unique over the installation, since a key is found before its tenant is known; answers yes or no",
+    (
+        "kernel/identity/authenticate.py",
+        "ApiKey.objects.select_related('tenant').filter(prefix=given.prefix)",
+    ): "a key says by itself which tenant it belongs to",
+    (
+        "kernel/identity/authenticate.py",
+        "Membership.objects.select_related('tenant', 'user').filter(user=user.id, user__is_active=True).order_by('tenant__slug')",
+    ): "the tenants of the signed-in user, among which the session's tenant is chosen",
+    (
+        "kernel/identity/queries.py",
+        "Membership.objects.select_related('tenant').filter(user=user, user__is_active=True).order_by('tenant__slug')",
+    ): "the tenants of one user, shown to that user alone",
+    (
+        "config/installation.py",
         "Attempt.objects.filter(action='evidence.key.rotate', state='running').exists()",
     ): "the signing key is the installation's: a rotation that still runs in any tenant keeps the staged key",
     (
-        "config/session.py",
+        "config/installation.py",
         "Attempt.objects.filter(action='evidence.key.rotate', state='done', result__contains=staged.fingerprint)",
     ): "the same: a rotation that was recorded in any tenant is completed",
     (
@@ -32,8 +72,77 @@ ALLOWED = {
         "kernel/evidence/packs.py",
         "Entry.objects.filter(id__in=list(indexes.values())).values_list('id', 'body')",
     ): "the ids come from the tenant's own leaves, and each body must hash to its leaf, or the pack does not verify",
+    (
+        "kernel/work/child.py",
+        "Job.objects.filter(id=id, fence=fence, state=State.RUNNING).first()",
+    ): "the one job that this process was started for, by id and fence; its tenant is read from the row",
+    (
+        "kernel/work/claims.py",
+        "JobEvent.objects.bulk_create(events)",
+    ): "a worker does the jobs of every tenant: rows are claimed, watched and noted by id, each in its own tenant",
+    (
+        "kernel/work/claims.py",
+        "JobEvent.objects.bulk_create([_event(j.tenant, j.id, j.fence, now, 'claim', f'attempt {j.attempts}') for j in taken])",
+    ): "a worker does the jobs of every tenant: rows are claimed, watched and noted by id, each in its own tenant",
+    (
+        "kernel/work/claims.py",
+        "TenantLimit.objects.values_list('tenant', 'running')",
+    ): "a worker does the jobs of every tenant: rows are claimed, watched and noted by id, each in its own tenant",
+    (
+        "kernel/work/claims.py",
+        "Job.objects.filter(id__in=[job.id for job in jobs]).values_list('id', 'fence', 'state', 'cancel_asked')",
+    ): "a worker does the jobs of every tenant: rows are claimed, watched and noted by id, each in its own tenant",
+    (
+        "kernel/work/outbox.py",
+        "Delivery.objects.filter(id__in=over).update(open=False)",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/outbox.py",
+        "OutboxEvent.objects.filter(id__in=[d.event for d in waiting])",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/outbox.py",
+        "OutboxEvent.objects.filter(id__in=[event.id for event in events]).update(dispatched=True)",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/outbox.py",
+        "Job.objects.filter(id__in=[job for _, job in sent], state__in=sorted(ENDED)).values_list('id', flat=True)",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/outbox.py",
+        "Job.objects.filter(id__in=[job for _, job in sent]).values_list('id', flat=True)",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/outbox.py",
+        "OutboxEvent.objects.filter(dispatched=False).order_by('id')",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/outbox.py",
+        "Delivery.objects.filter(open=True, job__isnull=False).values_list('id', 'job')",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/outbox.py",
+        "Delivery.objects.filter(id__in=list(heads), job__isnull=True).order_by('id')",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/outbox.py",
+        "Delivery.objects.filter(open=True).values('tenant', 'subscriber', 'subject').annotate(head=Min('id')).values_list('head', flat=True)",
+    ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
+    (
+        "kernel/work/port.py",
+        "Job.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)",
+    ): "every row was made by row(), which is given the tenant",
+    (
+        "kernel/work/scheduler.py",
+        "Schedule.objects.filter(enabled=True, next_at__lte=now).order_by('next_at')",
+    ): "the scheduler fires the schedules of every tenant; each makes jobs of its own tenant",
 }
 ALLOWED_SQL = {
+    "UPDATE work_job SET lease_until = 0 WHERE state = 'running' AND worker = %s": "a dead worker's leases, of every tenant it served",
+    (
+        "UPDATE work_job SET state = 'running', fence = fence + 1, attempts = attempts + 1, lease_until = %s, worker = %s, "
+        "started_at = %s WHERE id IN ("
+    ): "a worker's claim: the ids were read, and locked, in the same transaction, within every tenant's limit",
     "SELECT COALESCE(MAX(id), 0) FROM evidence_entry": "a number that only bounds the insert that follows",
 }
 FILTERS = {"filter", "get", "create", "get_or_create", "update_or_create"}
@@ -124,6 +233,7 @@ def sources() -> list[Path]:
     return [path for path in sorted(SOURCE.rglob("*.py")) if "migrations" not in path.parts]
 
 
+@pytest.mark.requirement("kernel:tenants.no-crossing")
 def test_every_query_on_what_tenants_own_names_the_tenant():
     owned, unheld, count = owned_by_tenants(), [], 0
     for path in sources():

@@ -193,6 +193,7 @@ def refuses_the_ids_of(place, other):
     count=st.integers(2, 3),
     steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(KINDS)), min_size=3, max_size=9),
 )
+@pytest.mark.requirement("kernel:tenants.no-crossing")
 def test_no_order_of_doings_shows_one_tenant_anything_of_another(place, count, steps):
     places = [place() for _ in range(count)]
     for number, kind in ((0, "observe"), (1, "secret"), *steps):
@@ -225,6 +226,7 @@ def test_a_gate_decides_on_the_facts_of_its_own_tenant(place):
     assert (one.decide()["outcome"], other.decide()["outcome"]) == ("pass", "pass")
 
 
+@pytest.mark.sqlite
 def test_a_tampered_tenant_stops_its_own_gates_alone(place, home):
     import sqlite3
 

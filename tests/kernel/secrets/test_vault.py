@@ -259,9 +259,9 @@ import sys, time
 from pathlib import Path
 from uuid import UUID
 from trueup.config.home import Home
-from trueup.config.store import configure
+from trueup.config.store import configure, database
 home, number = Path(sys.argv[1]), int(sys.argv[2])
-configure(Home(home).database)
+configure(database(Home(home)))
 from pydantic import SecretStr
 from trueup.kernel.secrets.vault import Vault
 (home / f"ready-{number}").touch()

@@ -54,6 +54,7 @@ class Compare(Action[CompareInput, None, Compared]):
     tags = frozenset({"operate", "analyse"})
     input = CompareInput
     prepares = True
+    local = True
 
     def prepare(self, ctx: Context, input: CompareInput, loaded: None) -> Compared:
         """Read, compare, draw; store what was made."""
@@ -183,6 +184,7 @@ class SampleHost(Action[SampleHostInput, None, dict[str, Any]]):
     tags = frozenset({"operate"})
     input = SampleHostInput
     prepares = True
+    local = True
 
     def prepare(self, ctx: Context, input: SampleHostInput, loaded: None) -> dict[str, Any]:
         """Sample, then write the file in one step."""

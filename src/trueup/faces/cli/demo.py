@@ -68,11 +68,25 @@ def demo(app: App, rest: float, load: float, out: Path | None) -> None:
             "",
             *runner.story,
             f"report: {document['report']}",
-            "pages: make serve (or trueup serve)",
             f"pack: {runner.pack}",
+            *_pages(app),
         ],
     )
     leave(ExitCode.OK if document["verdict"] == "PASS" else ExitCode.FAIL)
+
+
+def _pages(app: App) -> list[str]:
+    """Say where all this is to be seen, and how to get in."""
+    from trueup.kernel.identity import queries
+
+    home = app.key_folder.parent
+    way = (
+        f"a lost password is replaced with: trueup --home {home} user reset-password EMAIL"
+        if queries.has_owner(app.session.tenant)
+        else f"the owner's one-time password: make owner (or: trueup --home {home} init)"
+    )
+    port = os.environ.get("TRUEUP_PORT", "8471")
+    return [f"pages: make serve (or: trueup --home {home} serve), then http://127.0.0.1:{port}/", f"sign in: {way}"]
 
 
 def _table(steps: list[Step]) -> list[str]:
@@ -191,9 +205,11 @@ class _Demo:
 
     def _proof(self, main: Mapping[str, Any]) -> list[Step]:
         from trueup.domains.telemetry.cli import deliver
+        from trueup.kernel.evidence.actions import CreatePack
         from trueup.kernel.evidence.engine.verifier import verify_pack
 
         deliver(self.app, main, self.folder)
+        self.app.run(CreatePack, {"subject": main["subject"]})  # kept in the home too, where the pages show it
         trusted = self.app.session.context().ports.keys.trusted_fingerprints()
         sound = verify_pack(self.pack, trusted)
         flipped = self.folder / "flipped.zip"

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -12,6 +13,7 @@ import click
 
 from trueup import __version__
 from trueup.config.home import find_home
+from trueup.config.options import apply
 from trueup.config.wiring import WholeProduct
 from trueup.kernel.doors import App, Session
 from trueup.kernel.errors import StorageFull, TrueupError
@@ -20,22 +22,38 @@ from trueup.kernel.words import ExitCode
 
 # Each room brings its own commands; a room is imported only when one of them is called or listed.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "alert": ("trueup.kernel.notify.cli:alert", "What somebody should look at."),
+    "apikey": ("trueup.kernel.identity.cli_keys:apikey", "Keys for programs, shown once."),
+    "approval": ("trueup.kernel.change.cli:approval", "Consent to what others asked for."),
+    "backup": ("trueup.faces.cli.backup:backup", "Write the whole installation to one file."),
+    "completion": ("trueup.faces.cli.completion:completion", "Completion of commands in a shell."),
+    "config": ("trueup.faces.cli.config:config", "Settings, and where each came from."),
     "demo": ("trueup.faces.cli.demo:demo", "Measure this machine, catch a change, prove it."),
+    "doctor": ("trueup.faces.cli.doctor:doctor", "Examine the installation; mends nothing."),
     "evidence": ("trueup.kernel.evidence.cli:evidence", "The log, packs, keys and artifacts."),
     "fact": ("trueup.kernel.evidence.cli_facts:fact", "What is known."),
     "gate": ("trueup.kernel.gates.cli:gate", "Decide by facts: pass, fail or unknown."),
     "init": ("trueup.kernel.identity.cli:init", "Make or complete the home; safe to repeat."),
+    "job": ("trueup.kernel.work.cli:job", "Durable work: ask, look, cancel, try again."),
     "policy": ("trueup.kernel.policy.cli:policy", "Who may do what, and why."),
+    "schedule": ("trueup.kernel.work.cli_schedule:schedule", "Work that comes again."),
+    "prune": ("trueup.faces.cli.prune:prune", "Forget what may be forgotten; evidence never."),
+    "restore": ("trueup.faces.cli.backup:restore", "Restore a back-up into an empty home."),
     "secret": ("trueup.kernel.secrets.cli:secret", "Secrets, sealed and used by reference."),
-    "serve": ("trueup.faces.web.cli:serve", "Show the reports of this home on a local address."),
+    "serve": ("trueup.faces.web.cli:serve", "Serve the pages and the API of this home."),
+    "sink": ("trueup.kernel.notify.cli:sink", "Where alerts are told."),
+    "subject": ("trueup.kernel.subjects.cli:subject", "What things are called, and which of them are one."),
     "telemetry": ("trueup.domains.telemetry.cli:telemetry", "Does it still behave like the run that was certified?"),
     "tenant": ("trueup.kernel.identity.cli:tenant", "Organisations whose data never meets."),
+    "user": ("trueup.kernel.identity.cli_users:user", "People: who may sign in, as what."),
+    "worker": ("trueup.kernel.work.cli:worker", "Do jobs, fire schedules, hand on events."),
 }
 GLOBALS = """Global options, before or after the command:
   --home DIR    the folder of store, keys and artifacts (else TRUEUP_HOME, else the user's data folder)
   --tenant T    the tenant to work in (default: default)
   --json        print one JSON document on standard output
   --verbose     say more on standard error"""
+COMPLETING = "_TRUEUP_COMPLETE"  # set by the shell that asks how a command line could go on
 _VALUED, _FLAGS = ("--home", "--tenant"), ("--json", "--verbose")
 
 
@@ -96,8 +114,10 @@ def split_globals(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return found, rest
 
 
-def _app(options: dict[str, str]) -> App:
+def _app(options: dict[str, str], rest: Sequence[str]) -> App:
     home = find_home(options.get("--home"))
+    if rest[:1] != ["config"]:  # which shows what is wrong with the file
+        apply(home.path)
 
     def opener() -> Session:
         from trueup.config.session import HomeSession
@@ -140,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     app = None
     try:
         options, rest = split_globals(args)
-        app = _app(options)
+        app = _app(options, rest)
         result: Any = cli.main(rest, prog_name="trueup", standalone_mode=False, obj=app)
     except click.exceptions.Exit as exc:
         return exc.exit_code
@@ -153,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     except SystemExit:  # click's answer to a reader that closed the pipe of a help text; never a verdict's code
-        return int(ExitCode.INTERRUPTED)
+        return int(ExitCode.OK if COMPLETING in os.environ else ExitCode.INTERRUPTED)
     except Exception as exc:  # noqa: BLE001 - the last door: nothing leaves as a traceback
         return _unexpected(exc, as_json=as_json, verbose="--verbose" in args, home=app.key_folder.parent if app else Path())
     else:

@@ -31,7 +31,7 @@ class OwnerLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"{os.getpid()}-{uuid4().hex}"
+        self.name = f"{place_of(folder)}-{os.getpid()}-{uuid4().hex}"
         self.path = folder / f"{self.name}.owner"
         # Locked before it has the name that others look at: a living owner is never seen unlocked.
         unseen = folder / f"{self.name}.new"
@@ -43,6 +43,18 @@ class OwnerLock:
         """Give the lock up and remove its file."""
         self.path.unlink(missing_ok=True)
         self._file.close()
+
+
+def place_of(folder: Path) -> str:
+    """Return what names a home's ``run`` folder: several homes may share one database, and none judges the others' locks."""
+    path = folder / "place"
+    if not path.exists():
+        made = folder / f"place.{uuid4().hex}"
+        made.write_text(uuid4().hex[:12])
+        with suppress(FileExistsError):  # another process was faster: its word holds
+            os.link(made, path)
+        made.unlink()
+    return path.read_text()
 
 
 def alive(folder: Path, owner: str) -> bool:
@@ -159,6 +171,8 @@ def recover(ctx: Context, folder: Path) -> int:
 
 
 def _abandoned(tenant: UUID, folder: Path) -> Iterator[Attempt]:
+    place = place_of(folder)
     for row in Attempt.objects.filter(tenant=tenant, state=RUNNING):
-        if not alive(folder, row.owner):
+        # An owner that is nobody's: the attempt came with a restored back-up.
+        if (not row.owner or row.owner.partition("-")[0] == place) and not alive(folder, row.owner):
             yield row

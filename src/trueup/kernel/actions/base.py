@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from trueup.kernel.actions.ports import Approvals, Event, Fence, JobRequest, NobodyApproves, NoWork, Work
 from trueup.kernel.evidence.artifacts import Artifact, ArtifactStore
 from trueup.kernel.evidence.engine.fact import Fact
 from trueup.kernel.evidence.keys import KeyFolder
@@ -17,9 +18,25 @@ from trueup.kernel.policy.engine.store import PolicyStore
 
 
 class Input(BaseModel):
-    """An action's input: frozen, and no field that is not known."""
+    """An action's input: frozen, no field that is not known, no text with a NUL (no store but SQLite keeps one)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_nul(cls, data: Any) -> Any:
+        if has_nul(data):
+            raise ValueError("holds a NUL character")
+        return data
+
+
+def has_nul(data: Any) -> bool:
+    """Tell whether JSON-able data holds a NUL character in any text."""
+    if isinstance(data, str):
+        return "\0" in data
+    if isinstance(data, Mapping):
+        return any(has_nul(key) or has_nul(value) for key, value in data.items())
+    return isinstance(data, list | tuple) and any(has_nul(item) for item in data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +47,21 @@ class Principal:
         id: ``os:<user>``, ``user:<uuid>`` or ``key:<uuid>``.
         roles: held in the tenant of the context; none means that nothing is permitted.
         is_agent: an AI agent acts, by itself or for somebody.
+        person: who stands behind the principal (the maker of an API key); consent counts persons. The principal
+            itself when empty.
+        mfa: a second factor was shown in this session.
     """
 
     id: str
     roles: frozenset[str]
     is_agent: bool = False
+    person: str = ""
+    mfa: bool = False
 
-
-class Approvals(Protocol):
-    """Where held actions wait for people; the change room fills this port."""
-
-    def approved(self, attempt: UUID, digest: str) -> bool:
-        """Tell whether exactly this input has all the approvals it needs."""
-
-
-class NobodyApproves:
-    """The port while no approval room is wired: nothing that needs approval ever runs."""
-
-    def approved(self, attempt: UUID, digest: str) -> bool:
-        """Return False."""
-        return False
+    @property
+    def who(self) -> str:
+        """The person behind the principal."""
+        return self.person or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,9 @@ class Ports:
     artifacts: ArtifactStore
     owner: str
     spool: Callable[[], Path]
+    outbox: Path = Path("outbox")  # where file sinks write
     approvals: Approvals = field(default_factory=NobodyApproves)
+    work: Work = field(default_factory=NoWork)
 
 
 def utc_now() -> datetime:
@@ -75,6 +89,7 @@ class Context:
 
     Args:
         key: idempotency key; the same key and input give the first result again.
+        job: the hold of the job that acts; checked at the start of every ``apply``.
     """
 
     tenant: UUID
@@ -82,6 +97,7 @@ class Context:
     ports: Ports
     clock: Callable[[], datetime] = utc_now
     key: str | None = None
+    job: Fence | None = None
 
     @property
     def now(self) -> datetime:
@@ -98,12 +114,14 @@ class Resource:
         id: canonical id, ``*`` for what does not exist yet.
         tenant: whose it is; may differ from the caller's, and is then refused.
         created_by: principal that made it or asked for it.
+        owner: principal that answers for it, for what everybody may do with what is their own.
     """
 
     kind: str
     id: str
     tenant: UUID
     created_by: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,8 @@ class Outcome:
         artifacts: stored before, named by the entry.
         subjects: what the entry is about, for packs; the facts' subjects are added.
         note: short particulars for the entry; no secrets, no personal data.
+        jobs: work that this causes; their ids join the result as ``jobs``.
+        events: what happened, for subscribers.
     """
 
     value: Mapping[str, Any]
@@ -123,6 +143,8 @@ class Outcome:
     artifacts: Sequence[Artifact] = ()
     subjects: Sequence[str] = ()
     note: Mapping[str, Any] = field(default_factory=dict)
+    jobs: Sequence[JobRequest] = ()
+    events: Sequence[Event] = ()
 
 
 class Action[InputT: Input, LoadedT, PreparedT]:
@@ -139,6 +161,9 @@ class Action[InputT: Input, LoadedT, PreparedT]:
     tags: ClassVar[frozenset[str]]
     input: ClassVar[type[Input]]
     prepares: ClassVar[bool] = False  # True: an attempt row precedes the work
+    local: ClassVar[bool] = (
+        False  # True: it names files of this machine, or is about the installation; only its users may call it
+    )
 
     @classmethod
     def spec(cls) -> ActionSpec:

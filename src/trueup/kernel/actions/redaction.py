@@ -7,6 +7,11 @@ from typing import Any
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 MASK = "[redacted]"
+_NOT_EVEN_HASHED = "[not even hashed]"
+
+
+class Password(SecretStr):
+    """A secret that a person chose: not even a salted digest of it is stored, because it could be guessed from one."""
 
 
 def redacted(value: BaseModel) -> dict[str, Any]:
@@ -31,6 +36,8 @@ def _mask(value: Any) -> Any:
 
 def revealed(value: Any) -> Any:
     """Return JSON-able data with secrets in the clear: only ever hashed, never stored."""
+    if isinstance(value, Password):
+        return _NOT_EVEN_HASHED
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, SecretBytes):

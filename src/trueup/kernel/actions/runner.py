@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from pydantic import ValidationError
 
 from trueup.kernel.actions import attempts
 from trueup.kernel.actions.base import AnyAction, Context, Input, Outcome, Principal, Resource
 from trueup.kernel.actions.errors import Held, PolicyRefused
 from trueup.kernel.actions.models import Attempt
+from trueup.kernel.actions.ports import HoldRequest
 from trueup.kernel.actions.redaction import has_secrets, redacted, revealed
 from trueup.kernel.actions.registry import named
 from trueup.kernel.errors import Conflict, NotFound, Refused, TrueupError, UsageError
@@ -65,6 +66,16 @@ def run(action: type[AnyAction], ctx: Context, input: Mapping[str, Any] | Input)
     return _Run(use, ctx, parsed).go()
 
 
+def require_permission(action: type[AnyAction], ctx: Context) -> None:
+    """Refuse a caller whose roles cannot permit an action on anything; for doors that have not read the body yet.
+
+    Raises:
+        PolicyRefused: so it is; recorded.
+    """
+    require_guards()
+    _may_call(action(), ctx)
+
+
 def release(ctx: Context, attempt: UUID) -> Result:
     """Run a held action: exactly the stored input, once, after everything is checked again.
 
@@ -83,7 +94,7 @@ def release(ctx: Context, attempt: UUID) -> Result:
     _may_call(use, ctx)
     if not hmac.compare_digest(row.input_digest, salted(row.salt, row.input.encode())):
         raise Conflict("the stored input is not the one that was held; it is void")
-    if not ctx.ports.approvals.approved(row.id, row.input_digest):
+    if not ctx.ports.approvals.approved(ctx.tenant, row.id, row.input_digest, ctx.now):
         raise Held(f"attempt {attempt} waits for approval", details={"attempt": str(attempt)})
     return _Run(use, ctx, _parsed(use, json.loads(row.input)), held=row).go()
 
@@ -96,7 +107,13 @@ def needs_approval(action: type[AnyAction], principal: Principal) -> bool:
 def _who(ctx: Context) -> policy.Principal:
     kind, _, name = ctx.principal.id.partition(":")
     return policy.Principal(
-        policy.PrincipalKind(kind), name, str(ctx.tenant), roles=ctx.principal.roles, is_agent=ctx.principal.is_agent
+        policy.PrincipalKind(kind),
+        name,
+        str(ctx.tenant),
+        roles=ctx.principal.roles,
+        is_agent=ctx.principal.is_agent,
+        mfa=ctx.principal.mfa,
+        person=ctx.principal.person,
     )
 
 
@@ -104,7 +121,9 @@ def _request(use: AnyAction, ctx: Context, resource: Resource) -> policy.Request
     return policy.Request(
         principal=_who(ctx),
         action=use.name,
-        resource=policy.Resource(resource.kind, resource.id, str(resource.tenant), created_by=resource.created_by),
+        resource=policy.Resource(
+            resource.kind, resource.id, str(resource.tenant), owner=resource.owner, created_by=resource.created_by
+        ),
         now=ctx.now,
     )
 
@@ -114,6 +133,16 @@ def _may_call(use: AnyAction, ctx: Context) -> None:
     if not decision.allowed:
         attempt = _unstarted(use, ctx)
         _record_refusal(ctx, attempt, decision)
+    if use.local and not ctx.principal.id.startswith(f"{policy.PrincipalKind.OS_USER}:"):
+        attempt = _unstarted(use, ctx)
+        _record_refusal(ctx, attempt, _LOCAL)
+
+
+_LOCAL = policy.Decision(
+    allowed=False,
+    policy_ids=(),
+    reasons=("its input names files of the machine Trueup runs on: call it from that machine's shell",),
+)
 
 
 def _unstarted(use: AnyAction, ctx: Context) -> Attempt:
@@ -129,7 +158,7 @@ def _record_refusal(ctx: Context, attempt: Attempt, decision: policy.Decision) -
     raise PolicyRefused(
         "; ".join(decision.reasons) or "no policy allows this",
         remedy="ask an owner or admin of the tenant for a role that may, or see 'trueup policy explain'",
-        details={"action": attempt.action, "policies": list(decision.policy_ids)},
+        details={"action": attempt.action, "policies": list(decision.policy_ids), "reasons": list(decision.reasons)},
     )
 
 
@@ -179,6 +208,15 @@ class _Run:
         except TrueupError as exc:
             self._end(attempts.FAILED, exc.code)
             raise
+        except IntegrityError as exc:
+            if "insert-only" in str(exc):
+                self._end(attempts.FAILED, "INTERNAL")
+                raise
+            self._end(attempts.FAILED, Conflict.code)
+            raise Conflict(
+                f"{self.use.name}: somebody else has just made the same, or what it refers to is gone",
+                remedy="look at what is there now and try again",
+            ) from exc
         except BaseException as exc:
             self._end(attempts.FAILED, "INTERRUPTED" if isinstance(exc, KeyboardInterrupt | SystemExit) else "INTERNAL")
             raise
@@ -206,7 +244,8 @@ class _Run:
 
     def _permitted(self) -> Any:
         loaded = self.use.load(self.ctx, self.input)
-        decision = decide(self.ctx.ports.policies, _request(self.use, self.ctx, self.use.resource(self.ctx, self.input, loaded)))
+        resource = self.use.resource(self.ctx, self.input, loaded)
+        decision = decide(self.ctx.ports.policies, _request(self.use, self.ctx, resource))
         self.policies = tuple(decision.policy_ids)
         if not decision.allowed:
             if self.attempt is None:
@@ -214,10 +253,10 @@ class _Run:
             _record_refusal(self.ctx, self._row, decision)
         self.use.check(self.ctx, self.input, loaded)
         if needs_approval(type(self.use), self.ctx.principal) and not self.released:
-            self._hold()
+            self._hold(resource)
         return loaded
 
-    def _hold(self) -> None:
+    def _hold(self, resource: Resource) -> None:
         if has_secrets(self.input):
             raise Refused("an input with a secret in it cannot be held", remedy="store the secret first and pass it by reference")
         with transaction.atomic():
@@ -227,15 +266,31 @@ class _Run:
                 Attempt.objects.filter(id=self.attempt.id, tenant=self.ctx.tenant).update(
                     state=attempts.HELD, input=encode(revealed(self.input)).decode()
                 )
-            ledger.append(self.ctx.tenant, attempts.entry_body(self.ctx, self._row, attempts.HELD, policies=list(self.policies)))
+            hold = HoldRequest(
+                attempt=self._row.id,
+                digest=self._row.input_digest,
+                action=self.use.name,
+                risk=str(self.use.risk),
+                resource=f"{resource.kind}:{resource.id}",
+                principal=self.ctx.principal.id,
+                person=self.ctx.principal.who,
+                input=redacted(self.input),
+            )
+            request = self.ctx.ports.approvals.request(self.ctx.tenant, hold, self.ctx.now)
+            body = attempts.entry_body(
+                self.ctx, self._row, attempts.HELD, policies=list(self.policies), note={"request": request} if request else {}
+            )
+            ledger.append(self.ctx.tenant, body)
         raise Held(
             f"{self.use.name} is held until it is approved ({self.use.risk})",
-            remedy="it stays held: approvals by other people come with a later version",
-            details={"attempt": str(self._row.id)},
+            remedy=f"another person gives consent with: trueup approval approve {request}" if request else "",
+            details={"attempt": str(self._row.id), "request": request},
         )
 
     def _apply(self, loaded: Any, prepared: Any) -> Outcome:
         with transaction.atomic():
+            if self.ctx.job is not None:
+                self.ctx.job.require_held()
             if self.attempt is None:
                 self._begin(attempts.RUNNING)
             outcome = self.use.apply(self.ctx, self.input, loaded, prepared)
@@ -254,9 +309,20 @@ class _Run:
             entry = ledger.append(self.ctx.tenant, body)
             facts.store(self.ctx.tenant, entry, known)
             self._link(entry, subjects, outcome)
+            outcome = self._caused(entry, outcome)
             if not attempts.finish(self._row, attempts.DONE, self.ctx.now, result=encode(dict(outcome.value)).decode()):
                 raise Conflict(f"attempt {self._row.id} was closed while it ran")
         return outcome
+
+    def _caused(self, entry: int, outcome: Outcome) -> Outcome:
+        """Write the jobs and events of the change; the ids of the jobs join its result."""
+        ctx, work = self.ctx, self.ctx.ports.work
+        if outcome.events:
+            work.publish(ctx.tenant, outcome.events, entry=entry, now=ctx.now)
+        if not outcome.jobs:
+            return outcome
+        ids = work.submit(ctx.tenant, outcome.jobs, entry=entry, principal=ctx.principal.id, now=ctx.now)
+        return replace(outcome, value={**outcome.value, "jobs": [str(id) for id in ids]})
 
     def _link(self, entry: int, subjects: list[str], outcome: Outcome) -> None:
         tenant = self.ctx.tenant

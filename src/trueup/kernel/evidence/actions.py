@@ -1,33 +1,53 @@
 """Every change to evidence that somebody asks for: packs, checkpoints, keys, artifacts."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import Field
 
 from trueup.kernel.actions.base import Action, Context, Input, Outcome, Resource
-from trueup.kernel.errors import NotFound, UsageError
+from trueup.kernel.errors import NotFound, Refused, UsageError
 from trueup.kernel.evidence import ledger, packs
 from trueup.kernel.evidence.actions_log import ExportLog
-from trueup.kernel.evidence.artifacts import FolderStore
+from trueup.kernel.evidence.artifacts import Artifact, FolderStore
 from trueup.kernel.evidence.keys import Signer
 from trueup.kernel.evidence.models import ArtifactRef, Erasure
 from trueup.kernel.files import write_atomic
 from trueup.kernel.policy.engine.model import Risk
 
 DAY = 86_400.0
+PACK = "pack.zip"
 
 
 class CreatePackInput(Input):
-    """What to pack, and where to."""
+    """What to pack, and where to: a file of this machine, or the artifact store when no file is named."""
 
-    subject: str = Field(min_length=1)
-    out: Path
+    subject: str = Field(min_length=1, examples=["rig-7"])
+    out: Path | None = None
     at_size: int | None = Field(default=None, ge=1)
 
 
-class CreatePack(Action[CreatePackInput, packs.Contents, dict[str, Any]]):
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A pack that was written: what is told of it, and where it is stored, if not in a file of the caller's."""
+
+    value: dict[str, Any]
+    stored: Artifact | None
+
+
+def require_at_machine(ctx: Context, out: Path | None) -> None:
+    """Refuse to write a file of this machine for who is not one of its users.
+
+    Raises:
+        Refused: so it is.
+    """
+    if out is not None and not ctx.principal.id.startswith("os:"):
+        raise Refused("out: names a file of the server's machine", remedy="leave it out, and download what is made")
+
+
+class CreatePack(Action[CreatePackInput, packs.Contents, Packed]):
     """Write a signed pack about a subject."""
 
     name = "evidence.pack.create"
@@ -43,23 +63,35 @@ class CreatePack(Action[CreatePackInput, packs.Contents, dict[str, Any]]):
             ctx.tenant, input.subject, at_size=input.at_size, store=ctx.ports.artifacts, signer=ctx.ports.keys.signer()
         )
 
-    def prepare(self, ctx: Context, input: CreatePackInput, loaded: packs.Contents) -> dict[str, Any]:
+    def check(self, ctx: Context, input: CreatePackInput, loaded: packs.Contents) -> None:
+        """Refuse a file of this machine to who is not at this machine."""
+        require_at_machine(ctx, input.out)
+
+    def prepare(self, ctx: Context, input: CreatePackInput, loaded: packs.Contents) -> Packed:
         """Seal the members and write the file in one step."""
         members = packs.sealed(loaded, ctx.ports.keys.signer())
-        packs.write(input.out, members, tenant=ctx.tenant, store=ctx.ports.artifacts)
-        return {
-            "pack": str(input.out),
+        out = input.out or ctx.ports.spool() / f"{uuid4().hex}.zip"
+        packs.write(out, members, tenant=ctx.tenant, store=ctx.ports.artifacts)
+        stored = None
+        if input.out is None:
+            stored = ctx.ports.artifacts.put(ctx.tenant, out, name=PACK, media_type="application/zip")
+            out.unlink()
+        value = {
+            "pack": str(input.out) if stored is None else None,
+            "sha256": stored.sha256 if stored else None,
             "manifest": members[0].sha256,
             "subject": input.subject,
             "tree_size": loaded.predicate["tree_size"],
             "files": len(members),
             **loaded.predicate["counts"],
         }
+        return Packed(value, stored)
 
-    def apply(self, ctx: Context, input: CreatePackInput, loaded: packs.Contents, prepared: dict[str, Any]) -> Outcome:
+    def apply(self, ctx: Context, input: CreatePackInput, loaded: packs.Contents, prepared: Packed) -> Outcome:
         """Record which manifest was signed."""
-        note = {key: prepared[key] for key in ("manifest", "tree_size")}
-        return Outcome(prepared, note={**note, "subject": input.subject})
+        note = {key: prepared.value[key] for key in ("manifest", "tree_size")}
+        artifacts = (prepared.stored,) if prepared.stored else ()
+        return Outcome(prepared.value, artifacts=artifacts, note={**note, "subject": input.subject})
 
 
 class PublishCheckpointInput(Input):
@@ -76,6 +108,10 @@ class PublishCheckpoint(Action[PublishCheckpointInput, None, str]):
     tags = frozenset({"operate", "analyse", "audit"})
     input = PublishCheckpointInput
     prepares = True
+
+    def check(self, ctx: Context, input: PublishCheckpointInput, loaded: None) -> None:
+        """Refuse a file of this machine to who is not at this machine."""
+        require_at_machine(ctx, input.out)
 
     def prepare(self, ctx: Context, input: PublishCheckpointInput, loaded: None) -> str:
         """Sequence what is pending and write the note."""
@@ -104,6 +140,7 @@ class RotateKey(Action[NoInput, None, Signer]):
     tags = frozenset({"administer"})
     input = NoInput
     prepares = True
+    local = True
 
     def prepare(self, ctx: Context, input: NoInput, loaded: None) -> Signer:
         """Make the new key, not yet in force."""
@@ -137,6 +174,7 @@ class BackupKey(Action[BackupKeyInput, None, str]):
     tags = frozenset({"administer"})
     input = BackupKeyInput
     prepares = True
+    local = True
 
     def prepare(self, ctx: Context, input: BackupKeyInput, loaded: None) -> str:
         """Write the copy, readable by the owner alone; an existing file is not overwritten."""
@@ -165,6 +203,7 @@ class TrustKey(Action[TrustKeyInput, None, str]):
     tags = frozenset({"administer"})
     input = TrustKeyInput
     prepares = True
+    local = True
 
     def prepare(self, ctx: Context, input: TrustKeyInput, loaded: None) -> str:
         """Copy the key into the home."""

@@ -27,6 +27,7 @@ class ExportLog(Action[ExportLogInput, Checkpoint, dict[str, Any]]):
     tags = frozenset({"audit", "operate"})
     input = ExportLogInput
     prepares = True
+    local = True
 
     def load(self, ctx: Context, input: ExportLogInput) -> Checkpoint:
         """Sequence what is pending and fix the size."""

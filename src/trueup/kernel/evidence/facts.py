@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from trueup.kernel.errors import Damaged
@@ -90,7 +91,13 @@ def of_entry(tenant: UUID, entry: int) -> list[Fact]:
 
 
 def about(subject: str) -> Q:
-    """Return the filter for a subject and its parts (``subject/part``); SQLite's LIKE would not tell case apart."""
+    """Return the filter for a subject and its parts (``subject/part``).
+
+    SQLite's LIKE would not tell capitals apart, and PostgreSQL's order of text is the database's language's: each store
+    is asked in the way that is exact there.
+    """
+    if connection.vendor == "postgresql":
+        return Q(subject=subject) | Q(subject__startswith=subject + "/")
     return Q(subject=subject) | Q(subject__gte=subject + "/", subject__lt=subject + "0")  # "0" follows "/"
 
 

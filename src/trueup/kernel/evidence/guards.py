@@ -1,8 +1,9 @@
-"""Triggers that refuse to change or remove what was recorded, even from a raw SQL shell."""
+"""Triggers that refuse to change or remove what was recorded, even from a raw SQL shell; on PostgreSQL, the tenants' wall too."""
 
 from django.db import connection
 
 from trueup.kernel.errors import ConfigurationError
+from trueup.kernel.evidence import guards_postgresql
 
 # table → the columns whose repetition would make SQLite's REPLACE remove an older row
 GUARDED: dict[str, tuple[str, ...]] = {
@@ -18,7 +19,7 @@ GUARDED: dict[str, tuple[str, ...]] = {
 
 
 def expected() -> dict[str, str]:
-    """Return every guard: trigger name → the statement that creates it."""
+    """Return every guard of an SQLite store: trigger name → the statement that creates it."""
     guards = {}
     for table, unique in GUARDED.items():
         for verb in ("update", "delete"):
@@ -39,6 +40,8 @@ def expected() -> dict[str, str]:
 def missing() -> list[str]:
     """Return the names of guards that are absent or altered, sorted."""
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            return guards_postgresql.missing(cursor, tuple(GUARDED))
         cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         present = dict(cursor.fetchall())
     return sorted(name for name, sql in expected().items() if present.get(name) != sql)
@@ -49,6 +52,9 @@ def assert_guards() -> list[str]:
     lacking = missing()
     with connection.cursor() as cursor:
         for name in lacking:
+            if connection.vendor == "postgresql":
+                guards_postgresql.create(cursor, name)
+                continue
             cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"')
             cursor.execute(expected()[name])
     return lacking

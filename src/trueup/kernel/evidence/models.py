@@ -18,6 +18,9 @@ class Entry(models.Model):
     body = models.BinaryField()
     hash = models.BinaryField(max_length=32)
 
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "id"], name="entry_tenant_id")]
+
 
 class Pending(models.Model):
     """Entries that the sequencer has not yet given an index."""
@@ -79,7 +82,11 @@ class Fact(models.Model):
     index = models.IntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "subject", "predicate", "valid_at"], name="fact_tenant_subject")]
+        indexes = [
+            models.Index(fields=["tenant", "subject", "predicate", "valid_at"], name="fact_tenant_subject"),
+            models.Index(fields=["tenant", "entry", "index"], name="fact_tenant_entry"),
+            models.Index(fields=["tenant", "predicate", "entry", "index"], name="fact_tenant_predicate"),
+        ]
 
 
 class ArtifactRef(models.Model):
@@ -94,7 +101,10 @@ class ArtifactRef(models.Model):
     entry = models.BigIntegerField(db_index=True)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "sha256"], name="artifactref_tenant_sha256")]
+        indexes = [
+            models.Index(fields=["tenant", "sha256"], name="artifactref_tenant_sha256"),
+            models.Index(fields=["tenant", "name", "id"], name="artifactref_tenant_name"),
+        ]
 
 
 class Erasure(models.Model):

@@ -50,5 +50,7 @@ def check(fact: Fact) -> None:
         raise UsageError(f"{fact.predicate}: {fact.value} is not a number that can be recorded")
     if fact.valid_at.tzinfo is None or fact.recorded_at.tzinfo is None:
         raise UsageError(f"{fact.predicate}: a time without a zone is not a moment")
+    if "\0" in f"{fact.subject}{fact.source}":
+        raise UsageError(f"{fact.predicate}: its subject or source holds a NUL character")
     if fact.unit != predicate.unit:
         raise UsageError(f"{fact.predicate}: expected the unit {predicate.unit!r}, got {fact.unit!r}")

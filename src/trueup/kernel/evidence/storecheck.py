@@ -177,7 +177,7 @@ def leaves(tenant: UUID, size: int = 2**62) -> Iterator[tuple[int, bytes, bytes 
         'SELECT l."index", l.hash, e.hash, e.body FROM evidence_leaf l LEFT JOIN evidence_entry e '
         'ON e.id = l.entry AND e.tenant = l.tenant WHERE l.tenant = %s AND l."index" < %s ORDER BY l."index"'
     )
-    with connection.cursor() as cursor:
+    with connection.chunked_cursor() as cursor:
         cursor.execute(sql, [tenant if connection.features.has_native_uuid_field else tenant.hex, size])
         while rows := cursor.fetchmany(2000):
             yield from rows

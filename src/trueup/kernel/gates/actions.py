@@ -32,6 +32,7 @@ class DecideGate(Action[DecideGateInput, list[Fact], dict[str, Any]]):
     tags = frozenset({"operate", "analyse"})
     input = DecideGateInput
     prepares = True
+    local = True
 
     def load(self, ctx: Context, input: DecideGateInput) -> list[Fact]:
         """Read the facts that the checkpoint covers.

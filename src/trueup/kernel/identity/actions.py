@@ -6,6 +6,7 @@ from pydantic import Field
 
 from trueup.kernel.actions.base import Action, Context, Input, Outcome
 from trueup.kernel.errors import Conflict
+from trueup.kernel.identity import actions_account, actions_keys, actions_members, actions_users
 from trueup.kernel.identity.models import Tenant
 
 
@@ -23,6 +24,7 @@ class CreateTenant(Action[CreateTenantInput, None, None]):
     summary = "create a tenant"
     tags = frozenset({"administer"})
     input = CreateTenantInput
+    local = True
 
     def check(self, ctx: Context, input: CreateTenantInput, loaded: None) -> None:
         """Refuse a name that is taken."""
@@ -49,6 +51,7 @@ class Initialise(Action[InitialiseInput, None, None]):
     summary = "begin an installation"
     tags = frozenset({"administer"})
     input = InitialiseInput
+    local = True
 
     def apply(self, ctx: Context, input: InitialiseInput, loaded: None, prepared: None) -> Outcome:
         """Create the tenant ``default`` if it is missing."""
@@ -69,6 +72,7 @@ class RestoreGuards(Action[RestoreGuardsInput, None, None]):
     summary = "put back guards of the evidence tables"
     tags = frozenset({"administer"})
     input = RestoreGuardsInput
+    local = True
 
     def apply(self, ctx: Context, input: RestoreGuardsInput, loaded: None, prepared: None) -> Outcome:
         """Record the names."""
@@ -89,10 +93,20 @@ class LoadPolicy(Action[LoadPolicyInput, None, None]):
     summary = "put policies in force"
     tags = frozenset({"administer"})
     input = LoadPolicyInput
+    local = True
 
     def apply(self, ctx: Context, input: LoadPolicyInput, loaded: None, prepared: None) -> Outcome:
         """Record their digest."""
         return Outcome({"digest": input.digest}, note={"policy_digest": input.digest, "policies": input.policies})
 
 
-ACTIONS = (CreateTenant, Initialise, RestoreGuards, LoadPolicy)
+ACTIONS = (
+    CreateTenant,
+    Initialise,
+    RestoreGuards,
+    LoadPolicy,
+    *actions_users.ACTIONS,
+    *actions_members.ACTIONS,
+    *actions_keys.ACTIONS,
+    *actions_account.ACTIONS,
+)

@@ -150,7 +150,11 @@ def test_without_a_process_no_tree_is_sampled() -> None:
     assert {"cpu_percent", "memory_used_bytes", "context_switches_per_s"} <= sample.columns.keys()
     assert 0 <= float(np.nanmin(sample.columns["cpu_percent"])) <= float(np.nanmax(sample.columns["cpu_percent"])) <= 100
     modes = [values for name, values in sample.columns.items() if name.startswith("cpu_") and name != "cpu_percent"]
-    assert np.nansum(modes, axis=0)[-1] == pytest.approx(100.0)
+    total = float(np.nansum(modes, axis=0)[-1])
+    assert total <= 100.0 + 1e-6
+    # A mode that a tick of the kernel's clock cannot resolve is left out, with its reason: its share is then missing here.
+    if not any(item.name.startswith("cpu_") for item in sample.excluded):
+        assert total == pytest.approx(100.0)
 
 
 def test_a_busy_process_tree_shows_its_children_s_cpu_and_its_memory(busy: subprocess.Popen[bytes]) -> None:

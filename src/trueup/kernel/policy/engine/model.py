@@ -97,6 +97,7 @@ class Principal:
         roles: roles held there; empty means that nothing is permitted.
         is_agent: an AI agent acts, by itself or for somebody.
         mfa: a second factor was shown in this session.
+        person: ``kind:id`` of the person behind the principal (the maker of an API key); the principal itself when empty.
     """
 
     kind: PrincipalKind
@@ -105,6 +106,7 @@ class Principal:
     roles: frozenset[str] = frozenset()
     is_agent: bool = False
     mfa: bool = False
+    person: str = ""
 
     def __post_init__(self) -> None:
         if not self.id or not self.tenant:
@@ -112,8 +114,8 @@ class Principal:
 
     @property
     def ref(self) -> str:
-        """``kind:id``, as ``Resource.owner`` and ``Resource.created_by`` name a principal."""
-        return f"{self.kind}:{self.id}"
+        """``kind:id`` of the person, as ``Resource.owner`` and ``Resource.created_by`` name one."""
+        return self.person or f"{self.kind}:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

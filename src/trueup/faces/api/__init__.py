@@ -1,0 +1,1 @@
+"""The API: rooms' endpoints, and one endpoint for each action."""

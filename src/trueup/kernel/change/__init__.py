@@ -1,0 +1,1 @@
+"""Consent: requests of held actions, votes, quorum, and the one run that follows."""

@@ -1,0 +1,1 @@
+"""Pages of consent: the inbox, and one request with what would run."""

@@ -1,0 +1,1 @@
+"""The mathematics of the doors: buckets, cursors, cells. Pure."""

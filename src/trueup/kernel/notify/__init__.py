@@ -1,0 +1,1 @@
+"""Alerts with a state, and the sinks that tell people of them."""

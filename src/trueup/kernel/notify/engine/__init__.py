@@ -1,0 +1,1 @@
+"""What an alert is, and how its states follow each other. Pure."""

@@ -1,0 +1,1 @@
+"""Durable work: jobs, schedules, workers and the outbox of events."""

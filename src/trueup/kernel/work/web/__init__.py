@@ -1,0 +1,1 @@
+"""The pages of work: jobs as they go, schedules, workers."""

@@ -1,0 +1,36 @@
+"""Fixtures of the doors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.doors import Doors
+
+
+@pytest.fixture
+def doors(session: Any) -> Iterator[Doors]:
+    """The doors of this test's home."""
+    from trueup.kernel import tenancy
+
+    reach = tenancy.current()
+    yield Doors(session)
+    tenancy._set(reach)
+
+
+@pytest.fixture
+def settings_of() -> Any:
+    """Let the doors stand otherwise while a block runs."""
+    from contextlib import contextmanager
+    from dataclasses import replace
+
+    from django.conf import settings
+
+    @contextmanager
+    def changed(**more: Any) -> Iterator[None]:
+        before = settings.TRUEUP_DOORS
+        settings.TRUEUP_DOORS = replace(before, **more)
+        yield
+        settings.TRUEUP_DOORS = before
+
+    return changed
