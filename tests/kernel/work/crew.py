@@ -75,7 +75,7 @@ def submit(count: int) -> int:
     from trueup.kernel.work.actions import SubmitJobs
 
     for start in range(0, count, 100):
-        jobs = [{"args": {"n": n, "seconds": 0.02}, "key": f"effect-{n}"} for n in range(start, min(start + 100, count))]
+        jobs = [{"args": {"n": n, "seconds": 0.1}, "key": f"effect-{n}"} for n in range(start, min(start + 100, count))]
         run(SubmitJobs, session.context(), {"kind": "testing.effect", "jobs": jobs})
     session.close()
     return 0

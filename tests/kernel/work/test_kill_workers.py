@@ -2,6 +2,7 @@
 
 import os
 import random
+import select
 import subprocess
 import sys
 import time
@@ -33,7 +34,20 @@ def crew(home, database, *args):
 
 def started(home, database):
     command = [*CREW, "--home", str(home), "worker", "--concurrency", "2", "--lease", "2"]
-    return subprocess.Popen(command, cwd=ROOT, env=environment(database), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, cwd=ROOT, env=environment(database), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def at_work(child):
+    """Wait until the worker says that it claims jobs: a slow machine must not turn the kills into kills of imports."""
+    ready, _, _ = select.select([child.stderr], [], [], 120)
+    said = child.stderr.readline() if ready else b""
+    assert said.startswith(b"worker "), f"the worker did not start: {said!r}"
+
+
+def end(child):
+    child.kill()
+    child.wait()
+    child.stderr.close()
 
 
 def report(home, database):
@@ -49,19 +63,17 @@ def kill_suite(home, database, trueup, *, jobs, kills):
     assert crew(home, database, f"submit:{jobs}").returncode == 0
     assert trueup("schedule", "put", "beat", "work.noop", "--every", 1, "--missed", "all").code == 0
     pair = [started(home, database), started(home, database)]
-    begun = [time.monotonic()] * 2
     try:
         for number in range(kills):
             which = number % 2
-            time.sleep(max(0.0, begun[which] + rng.uniform(1.0, 2.2) - time.monotonic()))
+            at_work(pair[which])
+            time.sleep(rng.uniform(0.0, 0.6))
             assert pair[which].poll() is None, "a worker ended by itself"
-            pair[which].kill()
-            pair[which].wait()
-            pair[which], begun[which] = started(home, database), time.monotonic()
+            end(pair[which])
+            pair[which] = started(home, database)
     finally:
         for child in pair:
-            child.kill()
-            child.wait()
+            end(child)
     assert trueup("schedule", "remove", "beat").code == 0
     done = crew(home, database, "worker", "--drain", "--lease", "2")
     assert done.returncode == 0, done.stderr
