@@ -38,6 +38,28 @@ def test_the_environment_gets_what_the_file_says_and_keeps_what_it_says_itself(s
     assert environ == {"TRUEUP_PORT": "1", "TRUEUP_BEHIND_PROXY": "1", "TRUEUP_HOSTS": "a.example b.example"}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TRUEUP_BEHIND_PROXY", "perhaps"),
+        ("TRUEUP_PORT", "70000"),
+        ("TRUEUP_PORT", "-1"),
+        ("TRUEUP_LOG_LEVEL", "loud"),
+        ("TRUEUP_RATE_LIMIT", "0:10"),
+        ("TRUEUP_RATE_LIMIT", "many"),
+        ("TRUEUP_RETENTION_JOBS_DAYS", "0"),
+    ],
+)
+def test_a_variable_is_held_to_the_same_form_as_the_file(tmp_path, name, text):
+    with pytest.raises(ConfigurationError, match=name):
+        apply(tmp_path, {name: text})
+
+
+@pytest.mark.parametrize(("text", "means"), [("yes", "true"), ("ON", "true"), ("no", "false"), ("0", "false")])
+def test_a_flag_of_the_environment_is_read_in_the_usual_words(tmp_path, text, means):
+    assert value(tmp_path, "server.behind_proxy", {"TRUEUP_BEHIND_PROXY": text}) == (means, "environment")
+
+
 def test_without_a_file_the_environment_stays_as_it_is(tmp_path):
     environ = {}
     apply(tmp_path, environ)
@@ -52,6 +74,7 @@ def test_without_a_file_the_environment_stays_as_it_is(tmp_path):
         ("server:\n  port: many\n", ":2: server.port"),
         ("server:\n  port: 70000\n", ":2: server.port"),
         ("log:\n  level: loud\n", ":2: log.level"),
+        ("server:\n  rate_limit: '0:5'\n", ":2: server.rate_limit"),
         ("retention:\n  jobs_days: 0\n", ":2: retention.jobs_days"),
         ("server: [\n", ":2"),
         ("- x\n", FILE),

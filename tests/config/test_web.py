@@ -29,6 +29,8 @@ def test_a_public_address_with_https_makes_cookies_secure_and_names_its_host_and
 def test_a_proxy_is_believed_only_where_the_settings_say_that_there_is_one():
     assert web({"TRUEUP_BEHIND_PROXY": "1"})["TRUEUP_DOORS"].behind_proxy is True
     assert web({"TRUEUP_BEHIND_PROXY": "no"})["TRUEUP_DOORS"].behind_proxy is False
+    with pytest.raises(ConfigurationError, match="neither yes nor no"):
+        web({"TRUEUP_BEHIND_PROXY": "perhaps"})
 
 
 @pytest.mark.parametrize("address", ["trueup.example.org", "ftp://x.example.org", "https://", "javascript:1"])

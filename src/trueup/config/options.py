@@ -5,6 +5,7 @@ to a schema; a value that cannot be understood stops every command, with its lin
 """
 
 import os
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ class Option:
 
 _TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1}
 _FLAG: Mapping[str, Any] = {"type": "boolean"}
+_RATE: Mapping[str, Any] = {"type": "string", "pattern": r"^(?!0+(\.0+)?:)[0-9]{1,5}(\.[0-9]{1,3})?:[1-9][0-9]{0,5}$"}
+_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
 
 
 def _days(default: int, what: str, key: str) -> Option:
@@ -78,7 +81,7 @@ OPTIONS: tuple[Option, ...] = (
         "false",
         "A proxy of yours stands in front and sets X-Forwarded-For and X-Forwarded-Proto.",
     ),
-    Option("server.rate_limit", "TRUEUP_RATE_LIMIT", _TEXT, "50:200", "Requests a second, and at once, of one caller."),
+    Option("server.rate_limit", "TRUEUP_RATE_LIMIT", _RATE, "50:200", "Requests a second, and at once, of one caller."),
     Option(
         "server.metrics",
         "TRUEUP_METRICS_OPEN",
@@ -193,10 +196,40 @@ def resolve(home: Path, environ: Mapping[str, str] | None = None) -> list[Value]
     return values
 
 
+def flag(name: str, text: str) -> bool:
+    """Read a variable of the environment that says yes or no.
+
+    Raises:
+        ConfigurationError: it says neither.
+    """
+    if text.lower() not in _WORDS:
+        raise ConfigurationError(f"{name} is {text[:40]!r}, neither yes nor no", remedy="write 1 or 0")
+    return _WORDS[text.lower()]
+
+
 def _plain(option: Option, text: str) -> str:
-    if option.form is _FLAG:
-        return "true" if text in ("1", "true") else "false"
+    """Return a variable's value as the file would have it, held to the same form.
+
+    Raises:
+        ConfigurationError: it is of another form; the value of a secret is not told.
+    """
+    form = option.form
+    if form is _FLAG:
+        return "true" if flag(option.env, text) else "false"
+    if "enum" in form and text not in form["enum"]:
+        raise _misfit(option, text, f"one of {', '.join(form['enum'])}")
+    if form.get("type") == "integer":
+        low, high = form["minimum"], form["maximum"]
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise _misfit(option, text, f"a whole number from {low} to {high}")
+    if "pattern" in form and not re.search(form["pattern"], text):
+        raise _misfit(option, text, f"of the form of its default, {option.default}")
     return text
+
+
+def _misfit(option: Option, text: str, wanted: str) -> ConfigurationError:
+    what = "" if option.secret else f" is {text[:40]!r}, which"
+    return ConfigurationError(f"{option.env}{what} is not {wanted}", remedy=f"{option.help} Correct or unset it.")
 
 
 def number(home: Path, key: str) -> int:
@@ -205,22 +238,18 @@ def number(home: Path, key: str) -> int:
     Raises:
         ConfigurationError: the environment sets it to something else.
     """
-    value = next(value for value in resolve(home) if value.option.key == key)
-    if not value.text.isdecimal():
-        raise ConfigurationError(
-            f"{value.option.env} is {value.text!r}, not a number", remedy=f"set it to a number: {value.option.help}"
-        )
-    return int(value.text)
+    return int(next(value for value in resolve(home) if value.option.key == key).text)
 
 
 def apply(home: Path, environ: MutableMapping[str, str] | None = None) -> None:
     """Put what the file sets into the environment, where the environment does not say otherwise.
 
     The parts of the product read their options from the environment alone, and so do the processes they start.
+
+    Raises:
+        ConfigurationError: the file or a variable holds what cannot be understood.
     """
     env = os.environ if environ is None else environ
-    if not (home / FILE).exists():
-        return
     for value in resolve(home, env):
         if value.origin not in ("default", "environment"):
             env[value.option.env] = (

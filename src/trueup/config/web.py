@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from trueup.config.home import Home
+from trueup.config.options import flag
 from trueup.kernel.errors import ConfigurationError, UsageError
 from trueup.kernel.files import write_atomic
 from trueup.kernel.http.options import Options
@@ -64,7 +65,7 @@ def web(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     if public.geturl() and (public.scheme not in ("http", "https") or not public.hostname):
         raise ConfigurationError("TRUEUP_PUBLIC_URL is no web address", remedy="write https://trueup.example.org, or unset it")
     rate, burst = rate_limit(environ.get("TRUEUP_RATE_LIMIT", "50:200"))
-    behind = environ.get("TRUEUP_BEHIND_PROXY", "") in ("1", "true")
+    behind = flag("TRUEUP_BEHIND_PROXY", environ.get("TRUEUP_BEHIND_PROXY", ""))
     return {
         "MIDDLEWARE": layers(),
         "ROOT_URLCONF": "trueup.faces.web.urls",

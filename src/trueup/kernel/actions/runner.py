@@ -7,7 +7,7 @@ References:
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -157,9 +157,15 @@ def _record_refusal(ctx: Context, attempt: Attempt, decision: policy.Decision) -
         ledger.append(ctx.tenant, body)
     raise PolicyRefused(
         "; ".join(decision.reasons) or "no policy allows this",
-        remedy="ask an owner or admin of the tenant for a role that may, or see 'trueup policy explain'",
+        remedy=_remedy(decision.policy_ids),
         details={"action": attempt.action, "policies": list(decision.policy_ids), "reasons": list(decision.reasons)},
     )
+
+
+def _remedy(policy_ids: Collection[str]) -> str:
+    if "consent-is-not-by-the-one-who-asked" in policy_ids:
+        return "another person has to consent: your own consent counts for nothing you asked for"
+    return "ask an owner or admin of the tenant for a role that may, or see 'trueup policy explain'"
 
 
 def _parsed(use: AnyAction, input: Mapping[str, Any] | Input) -> Input:
