@@ -53,6 +53,7 @@ class Installation:
             owner=self._lock.name,
             spool=self.spool,
             outbox=home.path / "outbox",
+            data=home.path,
             **ports_above(),
         )
         try:

@@ -17,6 +17,7 @@ ROOMS = (
     "trueup.kernel.subjects",
     "trueup.kernel.notify",
     "trueup.kernel.work",
+    "trueup.domains.telemetry",
 )
 LIBRARIES = (
     "django.contrib.contenttypes",

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from trueup.domains.telemetry.cli_baselines import baseline
+from trueup.domains.telemetry.cli_live import capture
+from trueup.domains.telemetry.cli_runs import analyze, ingest, run_command, runs
+from trueup.domains.telemetry.cli_support import FILE, deliver, explained, make_folder
 from trueup.kernel.doors import App, finish, pass_store
-from trueup.kernel.errors import UsageError
-
-FILE = click.Path(path_type=Path)
 
 
 @click.group()
@@ -72,38 +73,6 @@ def compare(
     finish(value["verdict"])
 
 
-def make_folder(out: Path) -> None:
-    """Make the folder of the results, before anything is computed.
-
-    Raises:
-        UsageError: it cannot be.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise UsageError(
-            f"cannot make the folder {out}: {exc.strerror}", remedy="choose a place you can write with --out"
-        ) from exc
-
-
-def deliver(app: App, value: Mapping[str, Any], out: Path) -> dict[str, str]:
-    """Write report, document and pack of a recorded comparison into a folder, each in one step."""
-    from trueup.kernel.evidence import queries
-    from trueup.kernel.evidence.actions import CreatePack
-
-    make_folder(out)
-    for name in ("report.html", "comparison.json"):
-        queries.copy_artifact(app.session, value["artifacts"][name], out / name)
-    app.run(CreatePack, {"subject": value["subject"], "out": out / "pack.zip"})
-    return {name: str(out / name) for name in ("report.html", "comparison.json", "pack.zip")}
-
-
-def explained(finding: Mapping[str, Any]) -> str:
-    """Return a finding's sentence, which names its metric once."""
-    metric, sentence = str(finding["metric"]), str(finding["explanation"])
-    return sentence if sentence.startswith(metric) else f"{metric}: {sentence}"
-
-
 def verdict_words(value: Mapping[str, Any]) -> Iterable[str]:
     """Say a comparison in words."""
     yield f"{value['verdict']}  {value['files']['run']['name']} against {value['files']['baseline']['name']}"
@@ -142,3 +111,7 @@ def host(app: App, seconds: float, rate: float, pid: int | None, out: Path) -> N
     words += [f"  absent: {item['name']} ({item['reason']})" for item in value["excluded"]]
     words += [f"  note: {note}" for note in value["notes"]]
     app.emit(value, words)
+
+
+for command in (ingest, analyze, run_command, runs, baseline, capture):
+    telemetry.add_command(command)

@@ -147,7 +147,7 @@ class _Demo:
         return self.app.run(Compare, {"baseline": baseline, "run": run, "subject": subject})
 
     def _main(self, value: Mapping[str, Any]) -> Step:
-        from trueup.domains.telemetry.cli import explained
+        from trueup.domains.telemetry.cli_support import explained
 
         found: dict[str, Any] = {}
         for finding in value["findings"]:
@@ -204,7 +204,7 @@ class _Demo:
         )
 
     def _proof(self, main: Mapping[str, Any]) -> list[Step]:
-        from trueup.domains.telemetry.cli import deliver
+        from trueup.domains.telemetry.cli_support import deliver
         from trueup.kernel.evidence.actions import CreatePack
         from trueup.kernel.evidence.engine.verifier import verify_pack
 

@@ -74,6 +74,7 @@ class Ports:
     owner: str
     spool: Callable[[], Path]
     outbox: Path = Path("outbox")  # where file sinks write
+    data: Path = Path("data")  # where rooms keep files that are neither rows nor artifacts
     approvals: Approvals = field(default_factory=NobodyApproves)
     work: Work = field(default_factory=NoWork)
 

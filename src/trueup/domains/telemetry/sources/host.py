@@ -4,7 +4,7 @@ import math
 import os
 import time
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +119,31 @@ def _tree(pid: int | None, clock: Callable[[], float]) -> ProcessTree | None:
         raise NotFound(f"there is no process {pid}", remedy="give the id of a running process") from None
     except psutil.AccessDenied:
         raise Refused(f"process {pid} may not be read", remedy="sample as the process's owner") from None
+
+
+def sampling(*, pid: int | None = None, clock: Callable[[], float] = time.monotonic) -> Generator[dict[str, float]]:
+    """Yield one row of metrics each time it is asked, NaN where a value is not known; the first one has no rates.
+
+    Args:
+        pid: root of a process tree that is sampled too.
+        clock: monotonic seconds.
+
+    Raises:
+        NotFound: there is no process ``pid``.
+        Refused: the process may not be read.
+    """
+    tree = _tree(pid, clock)
+    kept, _ = available(MACHINE)
+
+    def read() -> _Moment:
+        return _Moment(clock(), tuple(safely(probe) for probe in kept), tree.read() if tree else None)
+
+    before = read()
+    yield _row(before, before)
+    while True:
+        now = read()
+        yield _row(before, now)
+        before = now
 
 
 def sample_host(

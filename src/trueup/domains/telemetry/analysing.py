@@ -1,0 +1,234 @@
+"""Holding a run against its baseline: choose, open, compare, draw. Changes nothing but the artifact store."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trueup.domains.telemetry import queries
+from trueup.domains.telemetry.engine.policy import BaselinePolicy, policy_of
+from trueup.domains.telemetry.engine.quality import decay
+from trueup.domains.telemetry.engine.selection import Chosen, Form, Strategy, Wanted, choose
+from trueup.domains.telemetry.models import Run
+from trueup.kernel.actions.base import Context
+from trueup.kernel.errors import NotFound, UnreadableInput
+from trueup.kernel.evidence.artifacts import Artifact
+from trueup.kernel.evidence.engine.encode import encode
+from trueup.kernel.words import Verdict
+
+if TYPE_CHECKING:
+    from trueup.domains.telemetry.engine.config import CompareConfig
+    from trueup.domains.telemetry.engine.result import Comparison
+    from trueup.domains.telemetry.engine.table import Table
+    from trueup.domains.telemetry.engine.views import Source
+    from trueup.domains.telemetry.sources.stored import StoredRun
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the caller asks of an analysis; an empty baseline leaves the choice to the policy."""
+
+    baseline: str
+    alpha: float
+    critical: frozenset[str]
+    drift_is_fail: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """What an analysis hands to its transaction."""
+
+    document: dict[str, Any]
+    artifacts: tuple[Artifact, ...]
+
+
+def columns(names: Sequence[str]) -> "dict[str, Source]":
+    """Say which canonical metric each numeric column of a file is.
+
+    Raises:
+        UnreadableInput: a name is too long to be kept.
+    """
+    from trueup.domains.telemetry.engine.views import Source
+
+    for name in names:
+        if len(name) > _LONGEST_NAME:
+            raise UnreadableInput(
+                f"the column {name[:40]!r}… has a name of {len(name):,} characters",
+                remedy=f"give it one of at most {_LONGEST_NAME}",
+            )
+    return {name: Source(name) for name in names}
+
+
+def policy(ctx: Context) -> tuple[BaselinePolicy, str]:
+    """Return the tenant's baseline policy and its digest; without one, the default and an empty text."""
+    row = queries.configuration(ctx.tenant, queries.POLICY)
+    return (policy_of(row.body), row.digest) if row else (BaselinePolicy(), "")
+
+
+def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
+    """Hold a run against what is chosen for it.
+
+    Raises:
+        NotFound: there is no baseline of the name that was given, or data of the run or of its baseline is gone.
+        Damaged: it is not what was recorded.
+    """
+    from trueup.domains.telemetry.engine.config import CompareConfig
+
+    rules, rules_digest = policy(ctx)
+    wanted = Wanted(
+        run=str(run.id),
+        circumstances=queries.circumstances(run),
+        before=run.recorded_at,
+        strategy=Strategy.EXPLICIT if wishes.baseline else rules.strategy,
+        tag=rules.tag,
+        must_match=rules.context_match,
+        name=wishes.baseline,
+    )
+    known = queries.candidates(ctx.tenant, None if wishes.baseline else wanted.circumstances.scope)
+    chosen = choose(wanted, known)
+    if wishes.baseline and chosen.candidate is None:
+        raise NotFound(f"there is no other run or baseline version {wishes.baseline!r}", remedy="see 'trueup telemetry runs list'")
+    config = CompareConfig(alpha=wishes.alpha, critical=wishes.critical, drift_is_fail=wishes.drift_is_fail)
+    comparison = _compared(ctx, run, chosen, config)
+    notes = [*chosen.notes, *_old(ctx, run, chosen, rules)]
+    if rules.dual and not wishes.baseline:
+        rolling = choose(replace(wanted, strategy=Strategy.ROLLING), known)
+        notes += _early(ctx, run, rolling, chosen, config)
+    return _kept(ctx, run, chosen, comparison, notes, rules_digest)
+
+
+def _parts(ctx: Context, chosen: Chosen) -> list[Run]:
+    """Return the runs that make up what was chosen."""
+    if chosen.candidate is None:
+        return []
+    if chosen.candidate.form is Form.RUN:
+        return [queries.find_run(ctx.tenant, chosen.candidate.id)]
+    return queries.baseline_runs(ctx.tenant, queries.find_baseline(ctx.tenant, chosen.candidate.id))
+
+
+def _stored(row: Run) -> "StoredRun":
+    from trueup.domains.telemetry.sources.stored import StoredRun
+
+    return StoredRun(row.name, row.sha256, row.file_name, row.mapping)
+
+
+def _compared(ctx: Context, run: Run, chosen: Chosen, config: "CompareConfig") -> "Comparison":
+    from trueup.domains.telemetry.engine.compare import compare
+    from trueup.domains.telemetry.sources.stored import open_runs
+
+    store, spool = ctx.ports.artifacts, ctx.ports.spool()
+    parts = _parts(ctx, chosen)
+    with ExitStack() as stack:
+        table = stack.enter_context(open_runs(store, ctx.tenant, [_stored(run)], spool=spool))
+        if not parts:
+            return _alone(table, config)
+        against = stack.enter_context(open_runs(store, ctx.tenant, [_stored(part) for part in parts], spool=spool))
+        return compare(against, table, config=config)
+
+
+def _alone(table: "Table", config: "CompareConfig") -> "Comparison":
+    """Answer for a run that there is nothing to hold against."""
+    from trueup.domains.telemetry.engine.result import Comparison
+
+    verdict = Verdict.NO_BASELINE if table.rows else Verdict.NO_DATA
+    note = "nothing was compared: there is no eligible baseline"
+    return Comparison(verdict, (), (), tuple(table.excluded), (note,), 0, table.rows, config.as_dict())
+
+
+def _old(ctx: Context, run: Run, chosen: Chosen, rules: BaselinePolicy) -> list[str]:
+    """Say in what way the chosen version has grown old."""
+    if chosen.candidate is None or chosen.candidate.form is not Form.VERSION:
+        return []
+    parts = queries.run_numbers(ctx.tenant, _parts(ctx, chosen))
+    sums: dict[str, tuple[float, int]] = {}
+    for part in parts:
+        for name, numbers in part.metrics.items():
+            total, n = sums.get(name, (0.0, 0))
+            sums[name] = (total + numbers.mean * numbers.n, n + numbers.n)
+    means = {name: total / n for name, (total, n) in sums.items() if n}
+    present = {name: numbers.mean for name, numbers in queries.run_numbers(ctx.tenant, [run])[0].metrics.items()}
+    return list(decay(chosen.candidate.at, ctx.now, means, present, rules.decay))
+
+
+def _early(ctx: Context, run: Run, rolling: Chosen, chosen: Chosen, config: "CompareConfig") -> list[str]:
+    """Hold the run against the rolling version too, and tell what that shows; it decides nothing."""
+    if rolling.candidate is None or (chosen.candidate is not None and rolling.candidate.id == chosen.candidate.id):
+        return []
+    found = _compared(ctx, run, rolling, config)
+    said = [f"early warning, against {rolling.candidate.name}: {finding.explanation}" for finding in found.findings]
+    return said or [f"against the rolling version {rolling.candidate.name}: {found.verdict}"]
+
+
+def _kept(ctx: Context, run: Run, chosen: Chosen, comparison: "Comparison", notes: Sequence[str], rules_digest: str) -> Analysed:
+    from trueup.domains.telemetry.engine.document import document
+    from trueup.domains.telemetry.report import render_html
+
+    about = _about(ctx, chosen)
+    config = {"comparison": dict(comparison.config), "baseline_policy": rules_digest}
+    body = document(comparison)
+    body |= {
+        "run": queries.run_document(run),
+        "baseline": about,
+        "subject": queries.subject(run.name),
+        "notes": [*notes, *body["notes"]],
+        "config_digest": hashlib.sha256(encode(_plain(config))).hexdigest(),
+        "baseline_policy": rules_digest,
+    }
+    page = render_html(
+        comparison,
+        title=f"{run.name} held against {about['name'] or 'no baseline'}",
+        baseline_name=about["name"] or "no baseline",
+        run_name=run.name,
+        meta={
+            "Subject": body["subject"],
+            "Baseline": f"{about['name']} ({about['strategy']}: {about['reason']})" if about["name"] else about["reason"],
+            "Baseline digest": about["digest"] or "none",
+            "Run SHA-256": run.sha256,
+            "Config digest": body["config_digest"],
+        },
+    )
+    put = ctx.ports.artifacts.put
+    stored = (
+        put(ctx.tenant, page.encode(), name="report.html", media_type="text/html"),
+        put(ctx.tenant, encode(body), name="comparison.json", media_type="application/json"),
+        _data(ctx, "run", run),
+        *(_data(ctx, "baseline", part) for part in _parts(ctx, chosen)),
+    )
+    return Analysed(body, stored)
+
+
+def _data(ctx: Context, role: str, run: Run) -> Artifact:
+    """Name a run's data as evidence of the analysis."""
+    size = ctx.ports.artifacts.size(ctx.tenant, run.sha256)
+    return Artifact(run.sha256, size, f"{role}-{Path(run.file_name).name}", "application/octet-stream")
+
+
+def _plain(value: Any) -> Any:
+    """Return configuration as the encoder takes it: sets in order."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(_plain(item) for item in value)
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _about(ctx: Context, chosen: Chosen) -> dict[str, Any]:
+    found = chosen.candidate
+    digest = ""
+    if found is not None:
+        row = queries.find_run(ctx.tenant, found.id) if found.form is Form.RUN else None
+        digest = row.sha256 if row else queries.find_baseline(ctx.tenant, found.id).digest
+    return {
+        "kind": str(found.form) if found else None,
+        "id": found.id if found else None,
+        "name": found.name if found else None,
+        "digest": digest,
+        "reason": chosen.reason,
+        "strategy": chosen.reason if found else None,
+        "match_level": str(chosen.level),
+        "matched": list(chosen.matched),
+    }

@@ -1,0 +1,250 @@
+"""Every reading of runs, analyses and baselines."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from trueup.domains.telemetry.engine.circumstances import Circumstances, Scope
+from trueup.domains.telemetry.engine.quality import Numbers, RunNumbers
+from trueup.domains.telemetry.engine.selection import Candidate, Form
+from trueup.domains.telemetry.models import Analysis, Baseline, BaselineTag, Configuration, Run, RunMetric
+from trueup.kernel.errors import Damaged, NotFound
+from trueup.kernel.evidence.engine.encode import encode, stamp
+
+POLICY = "baseline_policy"
+
+
+def subject(name: str) -> str:
+    """Return the subject under which facts and packs know a run."""
+    return f"run/{name}"
+
+
+def circumstances(row: Run | Baseline) -> Circumstances:
+    """Return what was said of a run or version."""
+    return Circumstances(Scope(row.program, row.subsystem, row.test_name), dict(row.context))
+
+
+def scope_key(of: Circumstances) -> str:
+    """Return the key under which tags of a scope and its circumstances are kept."""
+    scope = of.scope
+    return hashlib.sha256(
+        encode({"scope": [scope.program, scope.subsystem, scope.test_name], "context": dict(of.context)})
+    ).hexdigest()
+
+
+def _named_or_id(rows: Any, text: str) -> Any:
+    """Return the row of a name, else of an id, else None."""
+    found = rows.filter(name=text).first()
+    if found is None:
+        with suppress(ValueError):
+            found = rows.filter(id=UUID(text)).first()
+    return found
+
+
+def find_run(tenant: UUID, text: str) -> Run:
+    """Return a run by its name or id.
+
+    Raises:
+        NotFound: this tenant has none.
+    """
+    found: Run | None = _named_or_id(Run.objects.filter(tenant=tenant), text)
+    if found is None:
+        raise NotFound(f"there is no run {text!r}", remedy="list them with 'trueup telemetry runs list'")
+    return found
+
+
+def find_baseline(tenant: UUID, text: str) -> Baseline:
+    """Return a baseline version by its name or id.
+
+    Raises:
+        NotFound: this tenant has none.
+    """
+    found: Baseline | None = _named_or_id(Baseline.objects.filter(tenant=tenant), text)
+    if found is None:
+        raise NotFound(f"there is no baseline version {text!r}", remedy="list them with 'trueup telemetry baseline list'")
+    return found
+
+
+def run_document(row: Run) -> dict[str, Any]:
+    """Return a run as lists and commands show it."""
+    return {
+        "run": row.name,
+        "id": str(row.id),
+        "verdict": row.verdict or None,
+        "program": row.program,
+        "subsystem": row.subsystem,
+        "test_name": row.test_name,
+        "context": dict(row.context),
+        "build": dict(row.build),
+        "source": row.source,
+        "file": row.file_name,
+        "sha256": row.sha256,
+        "rows": row.rows,
+        "metrics": len(row.mapping),
+        "started_at": stamp(row.started_at) if row.started_at else None,
+        "ended_at": stamp(row.ended_at) if row.ended_at else None,
+        "recorded_at": stamp(row.recorded_at),
+        "recorded_by": row.recorded_by,
+        "analysed_at": stamp(row.analysed_at) if row.analysed_at else None,
+    }
+
+
+def runs(tenant: UUID, *, program: str = "", test_name: str = "", verdict: str = "", limit: int = 20) -> list[Run]:
+    """Return runs, the newest first."""
+    rows = Run.objects.filter(tenant=tenant).order_by("-recorded_at", "name")
+    for field, value in (("program", program), ("test_name", test_name), ("verdict", verdict)):
+        rows = rows.filter(**{field: value}) if value else rows
+    return list(rows[:limit])
+
+
+def metrics(tenant: UUID, run: UUID) -> list[RunMetric]:
+    """Return the numbers of a run's metrics, by name."""
+    return list(RunMetric.objects.filter(tenant=tenant, run=run).order_by("metric"))
+
+
+def analyses(tenant: UUID, run: UUID) -> list[dict[str, Any]]:
+    """Return what a run was found to be, the newest first."""
+    rows = Analysis.objects.filter(tenant=tenant, run=run).order_by("-at", "id")
+    return [
+        {
+            "analysis": str(row.id),
+            "at": stamp(row.at),
+            "verdict": row.verdict,
+            "findings": row.findings,
+            "baseline": row.baseline,
+            "config_digest": row.config_digest,
+            "comparison": row.comparison,
+            "report": row.report,
+        }
+        for row in rows
+    ]
+
+
+def run_numbers(tenant: UUID, rows: Sequence[Run]) -> list[RunNumbers]:
+    """Return what the quality of a baseline is computed from."""
+    found: dict[UUID, dict[str, Numbers]] = {row.id: {} for row in rows}
+    for metric in RunMetric.objects.filter(tenant=tenant, run__in=list(found)).order_by("metric"):
+        if metric.mean is not None and metric.sd is not None:
+            found[metric.run][metric.metric] = Numbers(metric.n, metric.mean, metric.sd)
+    return [RunNumbers(row.name, dict(row.context), _seconds(row), found[row.id]) for row in rows]
+
+
+def _seconds(row: Run) -> float | None:
+    return (row.ended_at - row.started_at).total_seconds() if row.started_at and row.ended_at else None
+
+
+def tags(tenant: UUID) -> dict[UUID, set[str]]:
+    """Return the tags that each version bears now."""
+    newest: dict[tuple[str, str], UUID] = {}
+    for row in BaselineTag.objects.filter(tenant=tenant).order_by("id"):
+        newest[row.tag, row.scope] = row.baseline
+    found: dict[UUID, set[str]] = {}
+    for (tag, _), baseline in newest.items():
+        found.setdefault(baseline, set()).add(tag)
+    return found
+
+
+def tag_history(tenant: UUID, *, tag: str = "", scope: str = "", limit: int = 50) -> list[BaselineTag]:
+    """Return how tags moved, the newest first."""
+    rows = BaselineTag.objects.filter(tenant=tenant).order_by("-id")
+    rows = rows.filter(tag=tag) if tag else rows
+    rows = rows.filter(scope=scope) if scope else rows
+    return list(rows[:limit])
+
+
+def candidates(tenant: UUID, scope: Scope | None = None) -> list[Candidate]:
+    """Return the runs and versions that a run of a scope, or any run, can be held against."""
+    only = {} if scope is None else {"program": scope.program, "subsystem": scope.subsystem, "test_name": scope.test_name}
+    bearing = tags(tenant)
+    versions = [
+        Candidate(
+            Form.VERSION, str(row.id), row.name, circumstances(row), row.created_at, tags=frozenset(bearing.get(row.id, ()))
+        )
+        for row in Baseline.objects.filter(tenant=tenant, **only)
+    ]
+    there = [
+        Candidate(Form.RUN, str(row.id), row.name, circumstances(row), row.recorded_at, verdict=row.verdict)
+        for row in Run.objects.filter(tenant=tenant, **only)
+    ]
+    return versions + there
+
+
+def manifest(rows: Iterable[Run]) -> list[dict[str, str]]:
+    """Return what a version is made of, in its order."""
+    return [
+        {"run": row.name, "id": str(row.id), "sha256": row.sha256, "mapping": hashlib.sha256(encode(row.mapping)).hexdigest()}
+        for row in rows
+    ]
+
+
+def baseline_digest(of: Circumstances, parts: Sequence[dict[str, str]]) -> str:
+    """Return the digest that binds a version to its circumstances and its runs' data."""
+    return hashlib.sha256(encode({"scope": scope_key(of), "runs": list(parts)})).hexdigest()
+
+
+def baseline_runs(tenant: UUID, row: Baseline) -> list[Run]:
+    """Return the runs of a version, after holding them against what the version was bound to.
+
+    Raises:
+        NotFound: a run is gone.
+        Damaged: a run, or the version itself, is no longer what it was.
+    """
+    found = [find_run(tenant, part["id"]) for part in row.manifest]
+    if manifest(found) != row.manifest or baseline_digest(circumstances(row), row.manifest) != row.digest:
+        raise Damaged(
+            f"baseline {row.name} is no longer what it was made of",
+            remedy="make a new version, and look for who changed the store: trueup evidence log verify",
+        )
+    return found
+
+
+def baseline_document(row: Baseline, bearing: Iterable[str] = ()) -> dict[str, Any]:
+    """Return a version as lists and commands show it."""
+    return {
+        "version": row.name,
+        "id": str(row.id),
+        "digest": row.digest,
+        "tags": sorted(bearing),
+        "program": row.program,
+        "subsystem": row.subsystem,
+        "test_name": row.test_name,
+        "context": dict(row.context),
+        "runs": [part["run"] for part in row.manifest],
+        "quality": row.quality,
+        "created_at": stamp(row.created_at),
+        "created_by": row.created_by,
+    }
+
+
+def baselines(tenant: UUID, *, limit: int = 20) -> list[dict[str, Any]]:
+    """Return versions, the newest first, with the tags they bear."""
+    bearing = tags(tenant)
+    rows = Baseline.objects.filter(tenant=tenant).order_by("-created_at", "name")[:limit]
+    return [baseline_document(row, bearing.get(row.id, ())) for row in rows]
+
+
+def eligible(tenant: UUID, scope: Scope, since: datetime) -> list[Run]:
+    """Return the runs of a scope that passed and were recorded since, the oldest first."""
+    return list(
+        Run.objects.filter(
+            tenant=tenant,
+            program=scope.program,
+            subsystem=scope.subsystem,
+            test_name=scope.test_name,
+            verdict="PASS",
+            recorded_at__gte=since,
+        ).order_by("recorded_at", "name")
+    )
+
+
+def configuration(tenant: UUID, kind: str) -> Configuration | None:
+    """Return the newest version of a configuration; None where there is none."""
+    return Configuration.objects.filter(tenant=tenant, kind=kind).order_by("-id").first()
+
+
+def configuration_digest(body: Any) -> str:
+    """Return the SHA-256 by which analyses name a configuration."""
+    return hashlib.sha256(encode(body)).hexdigest()

@@ -1,0 +1,1 @@
+"""Sources that run: what they hear is durable before it is acknowledged."""

@@ -1,0 +1,189 @@
+"""Reading a capture: what it holds, how it stands, its events for normalising."""
+
+import hashlib
+import json
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+from uuid import UUID
+
+from trueup.domains.telemetry.sources.live.capture import locked
+from trueup.domains.telemetry.sources.live.event import stamped
+from trueup.domains.telemetry.sources.live.payload import Fields, readings
+from trueup.domains.telemetry.sources.live.schema import checked, connect, place, require
+from trueup.domains.telemetry.sources.live.syslog_parse import parse
+from trueup.kernel.errors import Conflict
+
+PAGE = 5_000
+
+
+class Stored(NamedTuple):
+    """One event as it is stored."""
+
+    seq: int
+    topic: str
+    payload: bytes
+    received: int
+    sequence: int | None
+    device_time: int | None
+    metric: str
+    raw: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFile:
+    """A capture to read, also while it is written.
+
+    Args:
+        path: its file.
+        tenant: whose it must be.
+        name: of its source.
+    """
+
+    path: Path
+    tenant: UUID
+    name: str
+
+    def _open(self) -> sqlite3.Connection:
+        require(self.path, self.name)
+        connection = connect(self.path, write=False)
+        try:
+            checked(connection, self.path, self.tenant)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def meta(self) -> dict[str, str]:
+        """Return what it says of itself: version, tenant, name, kind, last event of the last record."""
+        with closing(self._open()) as connection:
+            return dict(connection.execute("select key, value from meta").fetchall())
+
+    def read(self, after: int = 0, limit: int = PAGE) -> list[Stored]:
+        """Return up to ``limit`` events after a number, in the order in which they were stored."""
+        with closing(self._open()) as connection:
+            return _page(connection, after, limit)
+
+    def events(self, after: int = 0) -> Iterator[Stored]:
+        """Yield every event after a number, in flat memory."""
+        with closing(self._open()) as connection:
+            while page := _page(connection, after, PAGE):
+                yield from page
+                after = page[-1].seq
+
+    def last(self) -> int:
+        """Return the number of the newest event, 0 where there is none."""
+        with closing(self._open()) as connection:
+            return int(connection.execute("select coalesce(max(seq), 0) from event").fetchone()[0])
+
+    def digest(self, after: int, until: int) -> str:
+        """Return the SHA-256 over the events of a range of numbers, hex.
+
+        Each event is its number, its time of receipt, the lengths of topic and payload (four 64-bit integers, big-endian), then
+        topic and payload.
+        """
+        digest, pack = hashlib.sha256(), struct.Struct(">QqQQ").pack
+        with closing(self._open()) as connection:
+            rows = connection.execute(
+                "select seq, received, cast(topic as blob), payload from event where seq > ? and seq <= ? order by seq",
+                (after, until),
+            )
+            for seq, received, topic, payload in rows:
+                digest.update(pack(seq, received, len(topic), len(payload)) + topic + payload)
+        return digest.hexdigest()
+
+    def summary(self) -> dict[str, Any]:
+        """Return counters, gaps, dead letters by reason, and where the source stands."""
+        with closing(self._open()) as connection:
+            meta = dict(connection.execute("select key, value from meta").fetchall())
+            counters = dict(connection.execute("select name, value from counter order by name").fetchall())
+            counters["gaps"] = connection.execute("select coalesce(sum(high - low + 1 - held), 0) from span").fetchone()[0]
+            letters = dict(connection.execute("select reason, count(*) from dead group by reason order by reason").fetchall())
+            first, last = connection.execute("select min(received), max(received) from event").fetchone()
+            raw = connection.execute("select count(*) from event where raw").fetchone()[0]
+            cursors = dict(connection.execute("select name, value from cursor").fetchall())
+        return {
+            "name": meta["name"],
+            "kind": meta["kind"],
+            "delivery": "at-least-once" if counters["without_key"] else "exactly-once",
+            "running": self.running(),
+            "counters": counters,
+            "raw": raw,
+            "dead_letters": letters,
+            "first_received": None if first is None else stamped(first),
+            "last_received": None if last is None else stamped(last),
+            "cursors": cursors,
+        }
+
+    def dead(self, limit: int = 20) -> list[dict[str, Any]]:
+        """Return the newest dead letters."""
+        query = "select seq, topic, received, reason, payload, size from dead order by seq desc limit ?"
+        with closing(self._open()) as connection:
+            rows = connection.execute(query, (limit,)).fetchall()
+        return [
+            {
+                "seq": seq,
+                "topic": topic,
+                "received": stamped(received),
+                "reason": reason,
+                "payload": payload[:200].decode("utf-8", "backslashreplace"),
+                "size": size,
+            }
+            for seq, topic, received, reason, payload, size in rows
+        ]
+
+    def running(self) -> bool:
+        """Tell whether a process captures into it now."""
+        try:
+            locked(self.path, self.name).close()
+        except Conflict:
+            return True
+        return False
+
+    def export(self, file: BinaryIO, *, fields: Fields | None = None, zone: tzinfo = UTC) -> int:
+        """Write every value as one JSON line, in the order in which it was stored; return how many.
+
+        A line holds ``time`` (the sender's, else that of receipt), ``received``, ``topic``, ``metric``, ``value``, ``unit``,
+        ``sequence`` and ``raw``; a syslog message has its text as its value.
+        """
+        kind, written = self.meta()["kind"], 0
+        for event in self.events():
+            for row in rows_of(event, kind, fields or Fields(), zone):
+                file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n")
+                written += 1
+        return written
+
+
+def _page(connection: sqlite3.Connection, after: int, limit: int) -> list[Stored]:
+    query = (
+        "select seq, topic, payload, received, sequence, device_time, metric, raw from event where seq > ? order by seq limit ?"
+    )
+    return [Stored(*row) for row in connection.execute(query, (after, limit))]
+
+
+def rows_of(event: Stored, kind: str, fields: Fields, zone: tzinfo = UTC) -> Iterator[dict[str, Any]]:
+    """Yield the values that an event holds."""
+    base = {
+        "time": stamped(event.received if event.device_time is None else event.device_time),
+        "received": stamped(event.received),
+        "topic": event.topic,
+    }
+    end = {"sequence": event.sequence, "raw": bool(event.raw)}
+    if kind == "syslog":
+        found = parse(event.payload, event.received, zone=zone)
+        more = {"severity": found.severity, "facility": found.facility, "host": found.host, "process": found.process}
+        yield {**base, "metric": found.app, "value": found.text, "unit": "", **end, **more}
+        return
+    for reading in readings(event.topic, event.payload, fields):
+        yield {**base, "metric": reading.metric, "value": reading.value, "unit": reading.unit, **end}
+
+
+def captures(home: Path, tenant: UUID) -> list[CaptureFile]:
+    """Return the captures of a tenant, by their names."""
+    folder = place(home, tenant, "any").parent
+    return [CaptureFile(path, tenant, path.name.removesuffix(".sqlite3")) for path in sorted(folder.glob("*.sqlite3"))]
