@@ -17,6 +17,9 @@ PASSWORD = "a password of the tests, long enough"
 SERIOUS = ("serious", "critical")
 PAGES = (
     "/", "/facts/", "/log/", "/log/1/", "/packs/", "/telemetry/", "/policy/", "/policy/why/?action=evidence.key.rotate&role=viewer",
+    "/telemetry/runs/",
+    "/telemetry/runs/rig-7/",
+    "/telemetry/baselines/",
     "/jobs/",
     "/schedules/",
     "/alerts/",
@@ -37,6 +40,13 @@ def place(template_home, tmp_path_factory):
         a["sha256"] for e in command("evidence", "log", "show", "--json").json["entries"] for a in e.get("artifacts", ())
     )
     assert command("evidence", "artifact", "erase", sha256, "--reason", "to be seen among the approvals").code == 6
+    for name, pair in (("rig-6", "clean_baseline"), ("rig-7", "clean_run")):
+        taken = command(
+            "telemetry", "run", DATA / f"{pair}.parquet", "--name", name, "--program", "Aquila", "--context", "environment=lab"
+        )
+        assert taken.code == 30, taken.err
+        assert command("telemetry", "baseline", "create", "--run", name).code == 0
+    assert command("telemetry", "analyze", "rig-7", "--baseline", "rig-6").code == 0
     assert command("tenant", "create", "north").code == 0
     return home
 
@@ -89,7 +99,12 @@ def page(signed_in):
 def details(page, address):
     """Return the addresses of single things: a fact with a course, an entry, a comparison."""
     found = []
-    for path, link in (("/facts/?predicate=telemetry.findings@1", "tbody a"), ("/telemetry/", "tbody a"), ("/users/", "tbody a")):
+    for path, link in (
+        ("/facts/?predicate=telemetry.findings@1", "tbody a"),
+        ("/telemetry/", "tbody a"),
+        ("/users/", "tbody a"),
+        ("/telemetry/baselines/", "tbody a"),
+    ):
         page.goto(address + path)
         found.append(page.get_attribute(link, "href"))
     return found
@@ -179,7 +194,7 @@ def test_a_table_is_sorted_and_filtered_in_place_and_its_address_says_so(page, a
     page.wait_for_selector("th[aria-sort=ascending]")
     page.fill("#filter-facts-predicate", "telemetry.verdict@1")
     page.click(".filters button")
-    page.wait_for_selector("tbody tr:nth-child(3):last-child")
+    page.wait_for_selector("tbody tr:nth-child(6):last-child")
     assert "predicate=telemetry.verdict" in page.url
     assert "sort=subject" in page.url
     assert page.evaluate("window.same") is True

@@ -78,7 +78,7 @@ class CreateBaseline(Action[CreateBaselineInput, list[Run], None]):
                 raise Refused(f"{run.name} and {loaded[0].name} are not of one program, subsystem and test")
 
     def apply(self, ctx: Context, input: CreateBaselineInput, loaded: list[Run], prepared: None) -> Outcome:
-        """Write the version, with the quality that its runs' numbers give."""
+        """Write the version, with the quality that its runs' numbers give; the same of the same runs is the same version."""
         first = queries.circumstances(loaded[0])
         shared = {
             name: first.context[name]
@@ -89,17 +89,22 @@ class CreateBaseline(Action[CreateBaselineInput, list[Run], None]):
         parts = queries.manifest(loaded)
         digest = queries.baseline_digest(of, parts)
         rules, _ = analysing.policy(ctx)
+        found = asdict(quality(queries.run_numbers(ctx.tenant, loaded), rules.quality))
+        there = queries.same_baseline(ctx.tenant, digest, found)
+        if there is not None:
+            bears = queries.tags(ctx.tenant).get(there.id, ())
+            return Outcome(queries.baseline_document(there, bears), subjects=[f"baseline/{there.name}"], note={"digest": digest})
         row = Baseline.objects.create(
             id=uuid4(),
             tenant=ctx.tenant,
-            name=f"v_{ctx.now:%Y%m%dT%H%M%S}_{digest[:8]}",
+            name=f"v_{ctx.now:%Y%m%dT%H%M%S%f}_{digest[:8]}",
             program=of.scope.program,
             subsystem=of.scope.subsystem,
             test_name=of.scope.test_name,
             context=shared,
             manifest=parts,
             digest=digest,
-            quality=asdict(quality(queries.run_numbers(ctx.tenant, loaded), rules.quality)),
+            quality=found,
             created_at=ctx.now,
             created_by=ctx.principal.id,
         )

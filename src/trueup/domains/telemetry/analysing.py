@@ -91,7 +91,9 @@ def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
     known = queries.candidates(ctx.tenant, None if wishes.baseline else wanted.circumstances.scope)
     chosen = choose(wanted, known)
     if wishes.baseline and chosen.candidate is None:
-        raise NotFound(f"there is no other run or baseline version {wishes.baseline!r}", remedy="see 'trueup telemetry runs list'")
+        raise NotFound(
+            f"there is no other run or baseline version {wishes.baseline!r}", remedy="see 'trueup telemetry runs list'"
+        )
     config = CompareConfig(alpha=wishes.alpha, critical=wishes.critical, drift_is_fail=wishes.drift_is_fail)
     comparison = _compared(ctx, run, chosen, config)
     notes = [*chosen.notes, *_old(ctx, run, chosen, rules)]

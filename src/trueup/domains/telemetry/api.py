@@ -1,14 +1,19 @@
-"""The API of telemetry: recorded comparisons."""
+"""The API of telemetry: comparisons, runs and baselines."""
+
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router
+from ninja import Field, Query, Router
 
-from trueup.domains.telemetry import lists
+from trueup.domains.telemetry import lists, queries
+from trueup.domains.telemetry.models import Baseline, Run
 from trueup.kernel.http.paging import Page, page, scope_of
-from trueup.kernel.http.replies import PageIn, PageOut, listing, tenant_of
+from trueup.kernel.http.replies import PageIn, PageOut, listing, reply, tenant_of
 
 router = Router()
 ORDER = ("-id",)
+RUN_ORDER = ("-recorded_at", "-id")
+BASELINE_ORDER = ("-created_at", "-id")
 
 
 @router.get("/comparisons", response=PageOut, operation_id="telemetry.comparisons", summary="comparisons, the newest first")
@@ -17,3 +22,42 @@ def comparisons(request: HttpRequest, asked: Query[PageIn]) -> HttpResponse:
     tenant = tenant_of(request)
     found = page(lists.comparisons(tenant), ORDER, asked.asked, scope=scope_of("comparisons", tenant, ORDER))
     return listing(Page(lists.comparison_rows(tenant, found.rows), found.next, found.previous))
+
+
+class RunsIn(PageIn):
+    """Which runs."""
+
+    program: str = Field("", max_length=120, description="only of this program", examples=["Aquila"])
+    test_name: str = Field("", max_length=120, description="only of this test", examples=["burn-in"])
+    verdict: str = Field("", max_length=20, description="only those found to be this", examples=["FAIL"])
+
+
+@router.get("/runs", response=PageOut, operation_id="telemetry.runs", summary="runs, the newest first")
+def runs(request: HttpRequest, asked: Query[RunsIn]) -> HttpResponse:
+    """List runs with what each was last found to be."""
+    tenant = tenant_of(request)
+    rows = Run.objects.filter(tenant=tenant)
+    wanted = {name: getattr(asked, name) for name in ("program", "test_name", "verdict")}
+    rows = rows.filter(**{name: value for name, value in wanted.items() if value})
+    found = page(rows, RUN_ORDER, asked.asked, scope=scope_of("telemetry.runs", tenant, RUN_ORDER, sorted(wanted.items())))
+    return listing(Page([queries.run_document(row) for row in found.rows], found.next, found.previous))
+
+
+@router.get("/run", response=dict[str, Any], operation_id="telemetry.run", summary="one run, its metrics and analyses")
+def run(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a run by its name or id: what it is, the numbers of its metrics, and what it was found to be."""
+    tenant = tenant_of(request)
+    row = queries.find_run(tenant, name[:100])
+    metrics = queries.metric_documents(tenant, row.id)
+    return reply({**queries.run_document(row), "metric_numbers": metrics, "analyses": queries.analyses(tenant, row.id)})
+
+
+@router.get("/baselines", response=PageOut, operation_id="telemetry.baselines", summary="baseline versions, the newest first")
+def baselines(request: HttpRequest, asked: Query[PageIn]) -> HttpResponse:
+    """List versions with the tags they bear now."""
+    tenant = tenant_of(request)
+    rows = Baseline.objects.filter(tenant=tenant)
+    found = page(rows, BASELINE_ORDER, asked.asked, scope=scope_of("telemetry.baselines", tenant, BASELINE_ORDER))
+    bearing = queries.tags(tenant)
+    shown = [queries.baseline_document(row, bearing.get(row.id, ())) for row in found.rows]
+    return listing(Page(shown, found.next, found.previous))

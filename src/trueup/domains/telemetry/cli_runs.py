@@ -190,10 +190,7 @@ def show(app: App, run: str) -> None:
 
     row = queries.find_run(app.session.tenant, run)
     found = queries.run_document(row)
-    metrics = [
-        {"metric": m.metric, "unit": m.unit, "n": m.n, "mean": m.mean, "sd": m.sd, "low": m.low, "high": m.high}
-        for m in queries.metrics(row.tenant, row.id)
-    ]
+    metrics = queries.metric_documents(row.tenant, row.id)
     history = queries.analyses(row.tenant, row.id)
     words = [
         f"{row.name}  {row.verdict or 'not analysed'}  {row.rows:,} rows of {row.file_name}, recorded {found['recorded_at'][:19]}Z"

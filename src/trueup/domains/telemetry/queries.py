@@ -1,6 +1,7 @@
 """Every reading of runs, analyses and baselines."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -105,6 +106,26 @@ def metrics(tenant: UUID, run: UUID) -> list[RunMetric]:
     return list(RunMetric.objects.filter(tenant=tenant, run=run).order_by("metric"))
 
 
+def metric_documents(tenant: UUID, run: UUID) -> list[dict[str, Any]]:
+    """Return the numbers of a run's metrics as lists and commands show them."""
+    return [
+        {"metric": m.metric, "unit": m.unit, "n": m.n, "mean": m.mean, "sd": m.sd, "low": m.low, "high": m.high}
+        for m in metrics(tenant, run)
+    ]
+
+
+def trend(tenant: UUID, run: Run, metric: str, *, limit: int = 50) -> list[dict[str, Any]]:
+    """Return a metric of the run's scope over its latest runs, the oldest first: mean, deviation and verdict."""
+    same = Run.objects.filter(tenant=tenant, program=run.program, subsystem=run.subsystem, test_name=run.test_name)
+    rows = list(same.order_by("-recorded_at", "-id")[:limit])[::-1]
+    found = {m.run: m for m in RunMetric.objects.filter(tenant=tenant, metric=metric, run__in=[row.id for row in rows])}
+    return [
+        {"run": row.name, "verdict": row.verdict, "mean": m.mean, "sd": m.sd, "unit": m.unit, "this": row.id == run.id}
+        for row in rows
+        if (m := found.get(row.id)) is not None and m.mean is not None and m.sd is not None
+    ]
+
+
 def analyses(tenant: UUID, run: UUID) -> list[dict[str, Any]]:
     """Return what a run was found to be, the newest first."""
     rows = Analysis.objects.filter(tenant=tenant, run=run).order_by("-at", "id")
@@ -183,6 +204,14 @@ def manifest(rows: Iterable[Run]) -> list[dict[str, str]]:
 def baseline_digest(of: Circumstances, parts: Sequence[dict[str, str]]) -> str:
     """Return the digest that binds a version to its circumstances and its runs' data."""
     return hashlib.sha256(encode({"scope": scope_key(of), "runs": list(parts)})).hexdigest()
+
+
+def same_baseline(tenant: UUID, digest: str, quality: dict[str, Any]) -> Baseline | None:
+    """Return the version that was made of the same runs and judged alike; None where there is none."""
+    plain = json.loads(encode(quality))
+    return next(
+        (row for row in Baseline.objects.filter(tenant=tenant, digest=digest).order_by("id") if row.quality == plain), None
+    )
 
 
 def baseline_runs(tenant: UUID, row: Baseline) -> list[Run]:
