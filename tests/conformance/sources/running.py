@@ -15,7 +15,7 @@ from uuid import UUID
 from tests.conftest import TRUEUP
 from trueup.domains.telemetry.sources.live.reading import CaptureFile
 
-LONG = 60.0
+LONG = 30.0
 
 
 def until(happened, what, seconds=LONG):

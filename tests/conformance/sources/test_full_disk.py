@@ -43,7 +43,7 @@ def filled(rig, captures):
     running = captures.start(*rig.args()).live()
     running.room(ROOM)
     feed(rig, 0, MANY)
-    running.says("no room left")
+    running.says("degraded: ")
     return running
 
 

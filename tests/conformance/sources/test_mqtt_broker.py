@@ -115,27 +115,13 @@ def test_wrong_credentials_are_refused_with_exit_5(captures, guarded):
 def authority(folder):
     """Make an authority and a certificate of it for 127.0.0.1."""
 
-    def openssl(*args):
-        subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+    def openssl(command):
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
 
-    openssl(
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=rig authority",
-    )
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "it.key", "-out", "it.csr", "-subj", "/CN=127.0.0.1")
     (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
-    openssl("x509", "-req", "-in", "it.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "it.pem", "-days", "2", "-extfile", "names")  # fmt: skip
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=rig-authority")
+    openssl("req -newkey rsa:2048 -nodes -keyout it.key -out it.csr -subj /CN=127.0.0.1")
+    openssl("x509 -req -in it.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out it.pem -days 2 -extfile names")
     return folder / "ca.pem", folder / "it.pem", folder / "it.key"
 
 

@@ -163,3 +163,65 @@ def test_the_list_of_runs_costs_the_same_few_queries_however_many_there_are(door
         counts.append(len([q for q in seen if "set_config" not in q["sql"]]))
     assert counts[0] == counts[1]
     assert counts[0] <= 12
+
+
+def upload(tmp_path, name, seed, shift=0.0):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    return SimpleUploadedFile(f"{name}.csv", write_run(tmp_path / f"{name}.csv", seed, shift=shift).read_bytes())
+
+
+def test_a_comparison_is_submitted_from_a_form_and_shows_how_far_it_is(doors, browser, tmp_path):
+    files = {"baseline": upload(tmp_path, "a", 1), "run": upload(tmp_path, "b", 2)}
+    sent = browser.post("/telemetry/compare/", {**files, "subject": "rig-1", "critical": "volt, amp"})
+    assert sent.status_code == 302
+    page = doors.get(sent["Location"], client=browser)
+    assert "b.csv against a.csv" in page.text
+    assert 'hx-trigger="every 1s"' in page.text
+    job = doors.get(f"/api/v1/work/jobs/{sent['Location'].split('/')[-2]}", key=doors.key("viewer")).json
+    assert (job["kind"], job["args"]["critical"], job["args"]["subject"]) == ("telemetry.compare", ["volt", "amp"], "rig-1")
+
+
+def test_a_form_without_a_file_says_so(doors, browser, tmp_path):
+    answer = browser.post("/telemetry/compare/", {"baseline": upload(tmp_path, "a", 1)})
+    assert (answer.status_code, b"Run: no file was sent" in answer.content) == (400, True)
+
+
+def test_files_are_uploaded_and_compared_over_the_api(doors, tmp_path):
+    from django.test import Client
+
+    key, client = doors.key("analyst"), Client(HTTP_HOST="localhost", raise_request_exception=False)
+    stored = {}
+    for role, seed, shift in (("baseline", 1, 0.0), ("run", 2, 1.0)):
+        sent = client.post(
+            "/api/v1/telemetry/uploads", {"file": upload(tmp_path, role, seed, shift)}, HTTP_AUTHORIZATION=f"Bearer {key}"
+        )
+        assert sent.status_code == 200, sent.content
+        stored[role] = sent.json()
+    done = doors.post("/api/v1/telemetry/comparison/run", stored, key=key)
+    assert (done.status, done.json["verdict"]) == (200, "PASS_WITH_DRIFT")
+    assert done.json["files"]["run"]["name"] == "run.csv"
+    missing = {**stored, "run": {"sha256": "0" * 64, "name": "x.csv"}}
+    assert doors.post("/api/v1/telemetry/comparison/submit", missing, key=key).status == 404
+
+
+def test_a_viewer_uploads_and_compares_nothing(doors, tmp_path):
+    from django.test import Client
+
+    client = Client(HTTP_HOST="localhost", raise_request_exception=False)
+    sent = client.post(
+        "/api/v1/telemetry/uploads", {"file": upload(tmp_path, "a", 1)}, HTTP_AUTHORIZATION=f"Bearer {doors.key('viewer')}"
+    )
+    assert sent.status_code == 403
+    viewer = doors.browser(doors.people.add("viewer@example.org", "viewer"))
+    assert "takes the role operator or analyst" in doors.get("/telemetry/compare/", client=viewer).text
+    files = {"baseline": upload(tmp_path, "a", 1), "run": upload(tmp_path, "b", 2)}
+    assert viewer.post("/telemetry/compare/", files).status_code == 403
+
+
+def test_a_job_of_another_kind_is_no_comparison(doors, browser, run):
+    from trueup.kernel.work.actions import SubmitJobs
+
+    other = run(SubmitJobs, kind="work.noop", jobs=[{}])["jobs"][0]
+    for id in (other, "nothing", str(UUID(int=5))):
+        assert doors.get(f"/telemetry/compare/{id}/", client=browser).status == 404

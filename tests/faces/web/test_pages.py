@@ -17,6 +17,7 @@ PASSWORD = "a password of the tests, long enough"
 SERIOUS = ("serious", "critical")
 PAGES = (
     "/", "/facts/", "/log/", "/log/1/", "/packs/", "/telemetry/", "/policy/", "/policy/why/?action=evidence.key.rotate&role=viewer",
+    "/telemetry/compare/",
     "/telemetry/runs/",
     "/telemetry/runs/rig-7/",
     "/telemetry/baselines/",
@@ -254,3 +255,17 @@ def test_signing_out_ends_the_session(chromium, address, signed_in):
     page.goto(f"{address}/facts/")
     assert "/login/" in page.url
     context.close()
+
+
+def test_two_files_are_compared_from_the_browser_with_progress(page, address):
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(address + "/telemetry/")
+    page.click("text=Compare files")
+    page.set_input_files("#baseline", DATA / "drifted_baseline.parquet")
+    page.set_input_files("#run", DATA / "drifted_run.parquet")
+    page.fill("#subject", "rig-9")
+    page.click("main button[type=submit]")
+    page.wait_for_selector("h1:has-text('drifted_run.parquet against drifted_baseline.parquet')")
+    page.wait_for_selector("iframe.report", timeout=60_000)  # the progress led here by itself
+    assert page.inner_text("h1") == "rig-9"
+    assert page.complaints == []

@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from trueup.domains.telemetry import facts as known
+from trueup.domains.telemetry.progress import tell
 from trueup.kernel.actions.base import Action, Context, Input, Outcome
 from trueup.kernel.errors import UnreadableInput, UsageError
 from trueup.kernel.evidence.artifacts import Artifact
@@ -21,18 +23,32 @@ if TYPE_CHECKING:
 
 KEEP_BELOW = 16 << 20
 SOURCE = "trueup.telemetry.compare"
+_ROLES = ("baseline", "run")
 
 
-class CompareInput(Input):
-    """Two files and the numbers that decide."""
+class Wishes(Input):
+    """How to compare, and the numbers that decide."""
 
-    baseline: Path
-    run: Path
     subject: str = Field(default="", pattern=r"^[^\x00-\x1f]{0,200}$")
     critical: tuple[str, ...] = ()
     drift_is_fail: bool = False
     alpha: float = Field(default=0.01, gt=0, lt=1)
     keep_inputs: Literal["auto", "always", "never"] = "auto"
+
+
+class CompareInput(Wishes):
+    """Two files of this machine."""
+
+    baseline: Path
+    run: Path
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to compare, and what people call it."""
+
+    path: Path
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,70 +74,83 @@ class Compare(Action[CompareInput, None, Compared]):
 
     def prepare(self, ctx: Context, input: CompareInput, loaded: None) -> Compared:
         """Read, compare, draw; store what was made."""
-        from trueup.domains.telemetry.engine.compare import CompareConfig, compare
-        from trueup.domains.telemetry.engine.document import document
-        from trueup.domains.telemetry.sources.tabular import open_table
-
-        digests = (digest(input.baseline), digest(input.run))
-        config = CompareConfig(alpha=input.alpha, critical=frozenset(input.critical), drift_is_fail=input.drift_is_fail)
-        spool = ctx.ports.spool()
-        with (
-            open_table(input.baseline, workdir=spool) as baseline,
-            open_table(input.run, workdir=spool) as run,
-        ):
-            comparison = compare(baseline, run, config=config)
-            read = [f"baseline: {note}" for note in baseline.notes] + [f"run: {note}" for note in run.notes]
-            comparison = replace(comparison, notes=(*read, *comparison.notes))
-        if (digest(input.baseline), digest(input.run)) != digests:
-            raise UnreadableInput("a file changed while it was compared", remedy="compare files that nobody is writing")
-        subject = input.subject or f"run:{digests[1][:16]}"
-        more = {
-            "subject": subject,
-            "files": {
-                "baseline": {"name": input.baseline.name, "sha256": digests[0]},
-                "run": {"name": input.run.name, "sha256": digests[1]},
-            },
-        }
-        body = document(comparison, **more)
-        return Compared(comparison, subject, digests, self._store(ctx, input, comparison, body), body)
-
-    def _store(self, ctx: Context, input: CompareInput, comparison: "Comparison", body: dict[str, Any]) -> tuple[Artifact, ...]:
-        from trueup.domains.telemetry.report import render_html
-
-        files = body["files"]
-        page = render_html(
-            comparison,
-            title=f"{input.run.name} compared with {input.baseline.name}",
-            baseline_name=input.baseline.name,
-            run_name=input.run.name,
-            meta={
-                "Subject": body["subject"],
-                "Baseline SHA-256": files["baseline"]["sha256"],
-                "Run SHA-256": files["run"]["sha256"],
-            },
-        )
-        put = ctx.ports.artifacts.put
-        stored = [
-            put(ctx.tenant, page.encode(), name="report.html", media_type="text/html"),
-            put(ctx.tenant, encode(body), name="comparison.json", media_type="application/json"),
-        ]
-        for role, path in (("baseline", input.baseline), ("run", input.run)):
-            if input.keep_inputs == "always" or (input.keep_inputs == "auto" and path.stat().st_size <= KEEP_BELOW):
-                stored.append(put(ctx.tenant, path, name=f"{role}-{path.name}", media_type="application/octet-stream"))
-        return tuple(stored)
+        files = (File(input.baseline, input.baseline.name), File(input.run, input.run.name))
+        return compared(ctx, files, input)
 
     def apply(self, ctx: Context, input: CompareInput, loaded: None, prepared: Compared) -> Outcome:
         """Record facts and entry."""
-        comparison = prepared.comparison
-        note = {"verdict": str(comparison.verdict), "findings": len(comparison.findings)}
-        artifacts = {artifact.name: artifact.sha256 for artifact in prepared.artifacts}
-        return Outcome(
-            {**prepared.document, "artifacts": artifacts},
-            facts=comparison_facts(prepared, ctx.now),
-            artifacts=prepared.artifacts,
-            subjects=(prepared.subject,),
-            note=note,
-        )
+        return recorded(ctx, prepared)
+
+
+def compared(ctx: Context, files: tuple[File, File], wishes: Wishes) -> Compared:
+    """Compare two files, baseline first, and store report and document.
+
+    Raises:
+        UnreadableInput: one is no table, or changed while it was read.
+    """
+    from trueup.domains.telemetry.engine.compare import CompareConfig, compare
+    from trueup.domains.telemetry.engine.document import document
+    from trueup.domains.telemetry.engine.views import Watched
+    from trueup.domains.telemetry.sources.tabular import open_table
+
+    tell(0.0, "reading")
+    before = tuple(digest(file.path) for file in files)
+    config = CompareConfig(alpha=wishes.alpha, critical=frozenset(wishes.critical), drift_is_fail=wishes.drift_is_fail)
+    spool = ctx.ports.spool()
+    with open_table(files[0].path, workdir=spool) as baseline, open_table(files[1].path, workdir=spool) as run:
+        done, all_of_them = count(), max(1, len(run.numeric))
+        watched = Watched(run, lambda name: tell(0.1 + 0.8 * next(done) / all_of_them, name))
+        comparison = compare(baseline, watched, config=config)
+        read = [f"baseline: {note}" for note in baseline.notes] + [f"run: {note}" for note in run.notes]
+        comparison = replace(comparison, notes=(*read, *comparison.notes))
+    digests = (digest(files[0].path), digest(files[1].path))
+    if digests != before:
+        raise UnreadableInput("a file changed while it was compared", remedy="compare files that nobody is writing")
+    tell(0.9, "drawing")
+    subject = wishes.subject or f"run:{digests[1][:16]}"
+    named = {role: {"name": file.name, "sha256": sha} for role, file, sha in zip(_ROLES, files, digests, strict=True)}
+    body = document(comparison, subject=subject, files=named)
+    return Compared(comparison, subject, digests, _stored(ctx, files, wishes, comparison, body), body)
+
+
+def _stored(
+    ctx: Context, files: tuple[File, File], wishes: Wishes, comparison: "Comparison", body: dict[str, Any]
+) -> tuple[Artifact, ...]:
+    from trueup.domains.telemetry.report import render_html
+
+    page = render_html(
+        comparison,
+        title=f"{files[1].name} compared with {files[0].name}",
+        baseline_name=files[0].name,
+        run_name=files[1].name,
+        meta={
+            "Subject": body["subject"],
+            "Baseline SHA-256": body["files"]["baseline"]["sha256"],
+            "Run SHA-256": body["files"]["run"]["sha256"],
+        },
+    )
+    put = ctx.ports.artifacts.put
+    stored = [
+        put(ctx.tenant, page.encode(), name="report.html", media_type="text/html"),
+        put(ctx.tenant, encode(body), name="comparison.json", media_type="application/json"),
+    ]
+    for role, file in zip(_ROLES, files, strict=True):
+        if wishes.keep_inputs == "always" or (wishes.keep_inputs == "auto" and file.path.stat().st_size <= KEEP_BELOW):
+            stored.append(put(ctx.tenant, file.path, name=f"{role}-{file.name}", media_type="application/octet-stream"))
+    return tuple(stored)
+
+
+def recorded(ctx: Context, prepared: Compared) -> Outcome:
+    """Return what a comparison changes: facts, and an entry that names its artifacts."""
+    comparison = prepared.comparison
+    artifacts = {artifact.name: artifact.sha256 for artifact in prepared.artifacts}
+    return Outcome(
+        {**prepared.document, "artifacts": artifacts},
+        facts=comparison_facts(prepared, ctx.now),
+        artifacts=prepared.artifacts,
+        subjects=(prepared.subject,),
+        note={"verdict": str(comparison.verdict), "findings": len(comparison.findings)},
+    )
 
 
 def comparison_facts(compared: Compared, at: datetime) -> Sequence[Fact]:

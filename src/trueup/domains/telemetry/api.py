@@ -3,10 +3,14 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Field, Query, Router
+from ninja import Field, File, Query, Router, Schema
+from ninja.files import UploadedFile
 
 from trueup.domains.telemetry import lists, queries
 from trueup.domains.telemetry.models import Baseline, Run
+from trueup.domains.telemetry.uploads import kept, may_compare
+from trueup.kernel.http import readers
+from trueup.kernel.http.callers import caller_of, context_of
 from trueup.kernel.http.paging import Page, page, scope_of
 from trueup.kernel.http.replies import PageIn, PageOut, listing, reply, tenant_of
 
@@ -61,3 +65,18 @@ def baselines(request: HttpRequest, asked: Query[PageIn]) -> HttpResponse:
     bearing = queries.tags(tenant)
     shown = [queries.baseline_document(row, bearing.get(row.id, ())) for row in found.rows]
     return listing(Page(shown, found.next, found.previous))
+
+
+class Uploaded(Schema):
+    """A file that was stored."""
+
+    sha256: str
+    name: str
+
+
+@router.post("/uploads", response=Uploaded, operation_id="telemetry.uploads", summary="store a file to compare")
+def uploads(request: HttpRequest, file: File[UploadedFile]) -> HttpResponse:
+    """Store a file; then `telemetry/comparison/submit` compares two of them. One that no comparison names is forgotten."""
+    if not may_compare(request):
+        readers.require(caller_of(request), "operate")
+    return reply(kept(context_of(request), file, "file").model_dump())

@@ -1,6 +1,6 @@
 """Tables made of tables: under canonical names and units, and several runs as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -120,3 +120,36 @@ class Pooled:
             found.append(rows + before)
             before += part.total
         return np.concatenate(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A table that says which of its columns is being read.
+
+    Args:
+        table: what is read.
+        reading: called with the column's name before it is read.
+    """
+
+    table: Table
+    reading: Callable[[str], None]
+
+    @property
+    def rows(self) -> int:
+        """Number of data rows."""
+        return self.table.rows
+
+    @property
+    def numeric(self) -> Sequence[str]:
+        """Names of the numeric columns."""
+        return self.table.numeric
+
+    @property
+    def excluded(self) -> Sequence[Excluded]:
+        """Columns that are not compared."""
+        return self.table.excluded
+
+    def column(self, name: str) -> ColumnData:
+        """Read one column, and say so."""
+        self.reading(name)
+        return self.table.column(name)

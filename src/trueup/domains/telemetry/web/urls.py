@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trueup.domains.telemetry.web import baselines, runs, views
+from trueup.domains.telemetry.web import baselines, runs, upload, views
 from trueup.kernel.http.navigation import Item
 
 NAVIGATION = (
@@ -17,6 +17,8 @@ urlpatterns = [
     path("telemetry/runs/<name>/", runs.run, name="run"),
     path("telemetry/baselines/", baselines.baselines, name="baselines"),
     path("telemetry/baselines/<name>/", baselines.baseline, name="baseline"),
+    path("telemetry/compare/", upload.compare, name="compare"),
+    path("telemetry/compare/<id>/", upload.progress, name="comparing"),
     path("telemetry/<sha256>/", views.comparison, name="comparison"),
     path("telemetry/<sha256>/report/", views.report, name="report"),
 ]

@@ -58,7 +58,7 @@ COMPARISONS = ComparisonsTable()
 
 def comparisons(request: HttpRequest) -> HttpResponseBase:
     """List comparisons."""
-    return COMPARISONS.respond(request)
+    return COMPARISONS.respond(request, "telemetry/comparisons.html")
 
 
 def comparison(request: HttpRequest, sha256: str) -> HttpResponse:

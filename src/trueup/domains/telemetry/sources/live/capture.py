@@ -14,7 +14,7 @@ from typing import IO
 from uuid import UUID
 
 from trueup.domains.telemetry.sources.live.event import KEPT_OF_DEAD, Dead, Event
-from trueup.domains.telemetry.sources.live.schema import COUNTERS, TABLES, VERSION, checked, connect
+from trueup.domains.telemetry.sources.live.schema import COUNTERS, TABLES, VERSION, checked, connect, make_folder
 from trueup.kernel.errors import Conflict, UsageError
 
 _INSERT = (
@@ -65,7 +65,7 @@ class Capture:
 
     def __init__(self, path: Path, *, tenant: UUID, name: str, kind: str) -> None:
         self.path, self.tenant, self.name, self.kind = path, tenant, name, kind
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path)
         self._lock = locked(path, name)
         self._connection: sqlite3.Connection | None = None
         self._pending_counts: dict[str, int] = {}

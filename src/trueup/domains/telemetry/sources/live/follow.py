@@ -102,8 +102,11 @@ class Follower:
         return Place(self._inode, self._start, self._head[0], self._head[1], self._turn)
 
     def lines(self, most: int) -> Iterator[Line]:
-        """Yield up to ``most`` whole lines that are there now."""
+        """Yield up to ``most`` whole lines that are there now; none of a file that was truncated (see ``turned``)."""
         given = 0
+        self._look_at_head()
+        if self._file is not None and self._truncated(self._file):
+            return
         while given < most:
             line = self._next_line()
             if line is None:
@@ -137,9 +140,7 @@ class Follower:
             return None  # renamed, and nothing has taken the name yet
         if now.st_ino != self._inode:
             return self._to_successor()
-        if now.st_size < self._start or not self._same_head(self._file):
-            return self._to_beginning()
-        return None
+        return self._to_beginning() if self._truncated(self._file) else None
 
     def _opened_late(self) -> tuple[Line | None] | None:
         if _stat(self.path) is None:
@@ -217,9 +218,11 @@ class Follower:
             data = os.pread(self._file.fileno(), min(HEAD, self._start), 0)
             self._head = (_digest(data), len(data))
 
-    def _same_head(self, file: FileIO) -> bool:
+    def _truncated(self, file: FileIO) -> bool:
         digest, size = self._head
-        return not size or _digest(os.pread(file.fileno(), size, 0)) == digest
+        if os.fstat(file.fileno()).st_size < self._start:
+            return True
+        return bool(size) and _digest(os.pread(file.fileno(), size, 0)) != digest
 
     def _fill(self) -> bool:
         if self._file is None:

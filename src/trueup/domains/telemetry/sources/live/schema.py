@@ -33,10 +33,16 @@ def place(home: Path, tenant: UUID, name: str) -> Path:
     return home / "telemetry" / "captures" / str(tenant) / f"{name}.sqlite3"
 
 
+def make_folder(path: Path) -> None:
+    """Make the folders that a capture's file stands in, for nobody else to read."""
+    for folder in reversed(path.parents[:3]):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """Open a capture's file; transactions are begun and ended by hand."""
     if write:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path)
         connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     else:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
