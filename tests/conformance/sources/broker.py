@@ -86,13 +86,14 @@ class Mosquitto:
         client.reconnect_delay_set(0.1, 0.5)
         client.connect("127.0.0.1", self.port)
         client.loop_start()
-        began, told = time.monotonic(), []
+        began, known = time.monotonic(), []
+        client.on_publish = lambda *_: known.append(1)
         for number, payload in enumerate(payloads):
             if rate:
                 time.sleep(max(0.0, began + number / rate - time.monotonic()))
             if at and number in at:
                 at[number]()
-            told.append(client.publish(topic, payload, qos=qos))
-        until(lambda: all(one.is_published() for one in told), "the broker acknowledged everything")
+            client.publish(topic, payload, qos=qos)
+        until(lambda: len(known) >= len(payloads), "the broker acknowledged everything")
         client.disconnect()
         client.loop_stop()

@@ -20,6 +20,7 @@ from trueup.kernel.notify.actions import RaiseAlert, ResolveAlert
 RULE = "telemetry.capture.degraded"
 GRACE_SECONDS = 5.0
 RETRY_SECONDS = 2.0
+SETTLED_SECONDS = 2.0
 
 
 class Watch:
@@ -39,9 +40,9 @@ class Watch:
     def changed(self, state: State, reason: str) -> None:
         """Hear of a change of state."""
         self._app.say(f"{state}: {reason}" if reason else str(state))
-        if state is not State.STOPPED or reason:
-            self._wanted = reason if state is State.DEGRADED else ""
-        self._next = 0.0
+        self._wanted = reason
+        # One that comes and goes is one alert: it is resolved when it has been well for a while, or at the end.
+        self._next = self._monotonic() + SETTLED_SECONDS if state is State.LIVE and self._told else 0.0
         self.tick()
 
     def tick(self) -> None:

@@ -71,7 +71,7 @@ def list_versions(app: App, limit: int) -> None:
 
 @baseline.command()
 @click.argument("version")
-@click.option("--tag", default="golden", show_default=True)
+@click.option("--tag", default="golden", show_default=True, help="The tag it gets.")
 @click.option("--reason", default="", help="Why; whoever is asked for consent reads it.")
 @click.option("--skip-quality-gate", "skip", is_flag=True, help="Although it is not fit; needs a --reason.")
 @pass_store
@@ -93,7 +93,7 @@ def promote(app: App, version: str, tag: str, reason: str, skip: bool) -> None:
 
 @baseline.command()
 @click.argument("version")
-@click.option("--tag", default="golden", show_default=True)
+@click.option("--tag", default="golden", show_default=True, help="The tag that goes back.")
 @click.option("--reason", required=True, help="Why.")
 @pass_store
 def rollback(app: App, version: str, tag: str, reason: str) -> None:

@@ -145,7 +145,8 @@ def analysis_words(value: Mapping[str, Any]) -> Iterable[str]:
     for finding in value["findings"]:
         yield f"  {explained(finding)}"
     judged = sum(m["verdict"] in ("PASS", "PASS_WITH_DRIFT", "FAIL") for m in value["metrics"])
-    yield f"  {judged} of {len(value['metrics'])} metrics judged, {len(value['findings'])} findings"
+    if value["metrics"]:
+        yield f"  {judged} of {len(value['metrics'])} metrics judged, {len(value['findings'])} findings"
     for note in value["notes"]:
         yield f"  note: {note}"
     for metric in value["metrics"]:

@@ -6,7 +6,7 @@ What does not fit is refused with a reason, never dropped and never guessed. Nor
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -109,7 +109,7 @@ class Normaliser:
     """
 
     registry: Registry | None = None
-    schema: Schema = Schema()
+    schema: Schema = field(default_factory=Schema)
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -158,7 +158,8 @@ class Normaliser:
             if isinstance(rule, Rule) and len(labels[rule.metric]) > 1:
                 several = labels[rule.metric] - {""}
                 common = min(several, key=lambda label: (not units.known(label), label))
-                found[pair] = self.rule(*pair, common_unit=common)
+                settled = self.rule(*pair, common_unit=common)
+                found[pair] = settled if isinstance(settled, Rule) else Refusal("units_differ", f"{pair[1]} is not {common}")
         return found
 
     def apply(self, event: RawEvent, *, common_unit: str = "") -> NormalEvent | Refusal:

@@ -110,7 +110,8 @@ def matched(pattern: str, topic: str) -> dict[str, str] | None:
     >>> matched("rig/+/temp", "rig/7/temp"), matched("rig/#", "rig"), matched("rig/+", "rig/7/temp")
     ({'1': '7'}, {'#': ''}, None)
     """
-    wanted, given, found = pattern.split("/"), topic.split("/"), {}
+    wanted, given = pattern.split("/"), topic.split("/")
+    found: dict[str, str] = {}
     if given[0].startswith("$") and wanted[0] in ("+", "#"):
         return None
     for index, part in enumerate(wanted):

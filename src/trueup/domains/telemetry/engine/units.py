@@ -106,9 +106,8 @@ def line(source: str, target: str) -> Line:
     source, target = source.strip(), target.strip()
     if source == target or (is_count(source) and is_count(target)):
         return Line()
-    levels = [bool(_LEVELS.fullmatch(label)) for label in (source, target)]
-    parsed = [None if level else _parsed(label) for label, level in zip((source, target), levels, strict=True)]
-    if any(levels) or _base(parsed[0]) != _base(parsed[1]):
+    parsed: list[Any] = [None if _LEVELS.fullmatch(label) else _parsed(label) for label in (source, target)]
+    if None in parsed or _base(parsed[0]) != _base(parsed[1]):
         raise DimensionMismatch(f"{source!r} and {target!r} do not measure the same thing")
     convert = _units().convert
     try:
