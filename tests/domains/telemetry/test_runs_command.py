@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import zipfile
 
 import pytest
 
@@ -116,3 +117,15 @@ def test_hb_is_the_same_command_under_a_short_name(stand, home):
     assert (done.returncode, [row["run"] for row in json.loads(done.stdout)["runs"]]) == (0, ["r1"])
     version = subprocess.run([hb, "--version"], capture_output=True, text=True, check=False, timeout=60)
     assert version.stdout.startswith("trueup, version")
+
+
+def test_a_pdf_is_made_on_demand_and_is_part_of_the_evidence(stand, trueup):
+    path = write_run(stand / "r2.csv", 2, shift=1.0)
+    done = trueup("telemetry", "run", path, "--name", "r2", *SCOPE, "--baseline", "r1", "--pdf", "--out", stand / "out")
+    assert done.code == 10
+    assert (stand / "out" / "report.pdf").read_bytes().startswith(b"%PDF-")
+    with zipfile.ZipFile(stand / "out" / "pack.zip") as pack:
+        assert any(name.endswith("report.pdf") for name in pack.namelist())
+    plain = trueup("telemetry", "analyze", "r2", "--baseline", "r1", "--out", stand / "plain")
+    assert plain.code == 10
+    assert not (stand / "plain" / "report.pdf").exists()

@@ -1,7 +1,7 @@
 """Every change telemetry makes: comparisons are recorded, hosts are sampled."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -34,6 +34,7 @@ class Wishes(Input):
     drift_is_fail: bool = False
     alpha: float = Field(default=0.01, gt=0, lt=1)
     keep_inputs: Literal["auto", "always", "never"] = "auto"
+    pdf: bool = False
 
 
 class CompareInput(Wishes):
@@ -116,28 +117,57 @@ def compared(ctx: Context, files: tuple[File, File], wishes: Wishes) -> Compared
 def _stored(
     ctx: Context, files: tuple[File, File], wishes: Wishes, comparison: "Comparison", body: dict[str, Any]
 ) -> tuple[Artifact, ...]:
-    from trueup.domains.telemetry.report import render_html
-
-    page = render_html(
-        comparison,
-        title=f"{files[1].name} compared with {files[0].name}",
-        baseline_name=files[0].name,
-        run_name=files[1].name,
-        meta={
-            "Subject": body["subject"],
-            "Baseline SHA-256": body["files"]["baseline"]["sha256"],
-            "Run SHA-256": body["files"]["run"]["sha256"],
-        },
-    )
+    sides = {
+        "title": f"{files[1].name} compared with {files[0].name}",
+        "baseline_name": files[0].name,
+        "run_name": files[1].name,
+    }
+    meta = {
+        "Subject": body["subject"],
+        "Baseline SHA-256": body["files"]["baseline"]["sha256"],
+        "Run SHA-256": body["files"]["run"]["sha256"],
+    }
+    stored = reports(ctx, comparison, body, sides, meta, pdf=wishes.pdf)
     put = ctx.ports.artifacts.put
-    stored = [
-        put(ctx.tenant, page.encode(), name="report.html", media_type="text/html"),
-        put(ctx.tenant, encode(body), name="comparison.json", media_type="application/json"),
-    ]
     for role, file in zip(_ROLES, files, strict=True):
         if wishes.keep_inputs == "always" or (wishes.keep_inputs == "auto" and file.path.stat().st_size <= KEEP_BELOW):
             stored.append(put(ctx.tenant, file.path, name=f"{role}-{file.name}", media_type="application/octet-stream"))
     return tuple(stored)
+
+
+def reports(
+    ctx: Context,
+    comparison: "Comparison",
+    body: Mapping[str, Any],
+    sides: Mapping[str, str],
+    meta: Mapping[str, str],
+    *,
+    pdf: bool,
+) -> list[Artifact]:
+    """Store what a comparison is shown as: page, document, and on demand a PDF.
+
+    Args:
+        ctx: of the action.
+        comparison: what was found.
+        body: its document.
+        sides: ``title``, ``baseline_name`` and ``run_name``.
+        meta: further facts for the reader.
+        pdf: whether to make one.
+    """
+    from trueup.domains.telemetry.report import render_html
+
+    put = ctx.ports.artifacts.put
+    page = render_html(comparison, **sides, meta=meta)
+    stored = [
+        put(ctx.tenant, page.encode(), name="report.html", media_type="text/html"),
+        put(ctx.tenant, encode(body), name="comparison.json", media_type="application/json"),
+    ]
+    if pdf:
+        from trueup.domains.telemetry.report.pdf import render_pdf
+
+        made = render_pdf(comparison, **sides, meta=meta)
+        stored.append(put(ctx.tenant, made, name="report.pdf", media_type="application/pdf"))
+    return stored
 
 
 def recorded(ctx: Context, prepared: Compared) -> Outcome:

@@ -166,6 +166,7 @@ class AnalyzeRunInput(Input):
     alpha: float = Field(default=0.01, gt=0, le=0.5)
     critical: tuple[str, ...] = Field(default=(), max_length=10_000)
     drift_is_fail: bool = False
+    pdf: bool = False
 
 
 class AnalyzeRun(Action[AnalyzeRunInput, Run, analysing.Analysed]):
@@ -187,7 +188,7 @@ class AnalyzeRun(Action[AnalyzeRunInput, Run, analysing.Analysed]):
 
     def prepare(self, ctx: Context, input: AnalyzeRunInput, loaded: Run) -> analysing.Analysed:
         """Choose, read, compare, draw; store what was made."""
-        wishes = analysing.Wishes(input.baseline, input.alpha, frozenset(input.critical), input.drift_is_fail)
+        wishes = analysing.Wishes(input.baseline, input.alpha, frozenset(input.critical), input.drift_is_fail, input.pdf)
         return analysing.analyse(ctx, loaded, wishes)
 
     def apply(self, ctx: Context, input: AnalyzeRunInput, loaded: Run, prepared: analysing.Analysed) -> Outcome:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueup.domains.telemetry import queries
+from trueup.domains.telemetry.actions import reports
 from trueup.domains.telemetry.engine.policy import BaselinePolicy, policy_of
 from trueup.domains.telemetry.engine.quality import decay
 from trueup.domains.telemetry.engine.selection import Chosen, Form, Strategy, Wanted, choose
@@ -36,6 +37,7 @@ class Wishes:
     alpha: float
     critical: frozenset[str]
     drift_is_fail: bool
+    pdf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
     if rules.dual and not wishes.baseline:
         rolling = choose(replace(wanted, strategy=Strategy.ROLLING), known)
         notes += _early(ctx, run, rolling, chosen, config)
-    return _kept(ctx, run, chosen, comparison, notes, rules_digest)
+    return _kept(ctx, run, chosen, comparison, notes, rules_digest, pdf=wishes.pdf)
 
 
 def _parts(ctx: Context, chosen: Chosen) -> list[Run]:
@@ -165,9 +167,10 @@ def _early(ctx: Context, run: Run, rolling: Chosen, chosen: Chosen, config: "Com
     return said or [f"against the rolling version {rolling.candidate.name}: {found.verdict}"]
 
 
-def _kept(ctx: Context, run: Run, chosen: Chosen, comparison: "Comparison", notes: Sequence[str], rules_digest: str) -> Analysed:
+def _kept(
+    ctx: Context, run: Run, chosen: Chosen, comparison: "Comparison", notes: Sequence[str], rules_digest: str, *, pdf: bool
+) -> Analysed:
     from trueup.domains.telemetry.engine.document import document
-    from trueup.domains.telemetry.report import render_html
 
     about = _about(ctx, chosen)
     config = {"comparison": dict(comparison.config), "baseline_policy": rules_digest}
@@ -180,23 +183,20 @@ def _kept(ctx: Context, run: Run, chosen: Chosen, comparison: "Comparison", note
         "config_digest": hashlib.sha256(encode(_plain(config))).hexdigest(),
         "baseline_policy": rules_digest,
     }
-    page = render_html(
-        comparison,
-        title=f"{run.name} held against {about['name'] or 'no baseline'}",
-        baseline_name=about["name"] or "no baseline",
-        run_name=run.name,
-        meta={
-            "Subject": body["subject"],
-            "Baseline": f"{about['name']} ({about['strategy']}: {about['reason']})" if about["name"] else about["reason"],
-            "Baseline digest": about["digest"] or "none",
-            "Run SHA-256": run.sha256,
-            "Config digest": body["config_digest"],
-        },
-    )
-    put = ctx.ports.artifacts.put
+    sides = {
+        "title": f"{run.name} held against {about['name'] or 'no baseline'}",
+        "baseline_name": about["name"] or "no baseline",
+        "run_name": run.name,
+    }
+    meta = {
+        "Subject": body["subject"],
+        "Baseline": f"{about['name']} ({about['strategy']}: {about['reason']})" if about["name"] else about["reason"],
+        "Baseline digest": about["digest"] or "none",
+        "Run SHA-256": run.sha256,
+        "Config digest": body["config_digest"],
+    }
     stored = (
-        put(ctx.tenant, page.encode(), name="report.html", media_type="text/html"),
-        put(ctx.tenant, encode(body), name="comparison.json", media_type="application/json"),
+        *reports(ctx, comparison, body, sides, meta, pdf=pdf),
         _data(ctx, "run", run),
         *(_data(ctx, "baseline", part) for part in _parts(ctx, chosen)),
     )

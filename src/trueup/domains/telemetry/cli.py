@@ -30,6 +30,7 @@ def telemetry() -> None:
 @click.option("--critical", multiple=True, metavar="METRIC", help="A metric that must be there and be sound; may be repeated.")
 @click.option("--drift-is-fail", is_flag=True, help="Any drift is FAIL (exit 20) instead of PASS_WITH_DRIFT (exit 10).")
 @click.option("--alpha", default=0.01, show_default=True, help="Share of clean comparisons that may be flagged by chance.")
+@click.option("--pdf", is_flag=True, help="Make report.pdf too.")
 @click.option(
     "--keep-inputs",
     type=click.Choice(["auto", "always", "never"]),
@@ -47,6 +48,7 @@ def compare(
     critical: tuple[str, ...],
     drift_is_fail: bool,
     alpha: float,
+    pdf: bool,
     keep_inputs: str,
 ) -> None:
     """Compare a run with its baseline: level, scale and shape of every numeric column.
@@ -65,6 +67,7 @@ def compare(
         "drift_is_fail": drift_is_fail,
         "alpha": alpha,
         "keep_inputs": keep_inputs,
+        "pdf": pdf,
     }
     value = dict(app.run(Compare, input))
     if out is not None:

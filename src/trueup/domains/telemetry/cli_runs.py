@@ -43,6 +43,7 @@ def _judged[**P, T](command: Callable[P, T]) -> Callable[P, T]:
             click.option("--critical", multiple=True, metavar="METRIC", help="A metric that must be there and be sound."),
             click.option("--drift-is-fail", is_flag=True, help="Any drift is FAIL (exit 20)."),
             click.option("--alpha", default=0.01, show_default=True, help="Share of clean runs that may be flagged by chance."),
+            click.option("--pdf", is_flag=True, help="Make report.pdf too."),
             click.option(
                 "--out",
                 type=click.Path(path_type=Path, file_okay=False),
@@ -110,6 +111,7 @@ def run_command(
     critical: tuple[str, ...],
     drift_is_fail: bool,
     alpha: float,
+    pdf: bool,
     **given: str,
 ) -> None:
     """Take in a recorded run and hold it against its baseline: ingest and analyze in one."""
@@ -117,7 +119,7 @@ def run_command(
 
     taken = app.run(IngestRun, _input(path, meta, context, **given))
     app.say(f"run {taken['run']}: {taken['rows']:,} rows of {taken['metrics']} metrics")
-    how = {"baseline": baseline, "critical": critical, "drift_is_fail": drift_is_fail, "alpha": alpha}
+    how = {"baseline": baseline, "critical": critical, "drift_is_fail": drift_is_fail, "alpha": alpha, "pdf": pdf}
     _analyse(app, taken["run"], out, how)
 
 

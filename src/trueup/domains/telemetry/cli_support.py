@@ -32,10 +32,11 @@ def deliver(app: App, value: Mapping[str, Any], out: Path) -> dict[str, str]:
     from trueup.kernel.evidence.actions import CreatePack
 
     make_folder(out)
-    for name in ("report.html", "comparison.json"):
+    names = [name for name in ("report.html", "report.pdf", "comparison.json") if name in value["artifacts"]]
+    for name in names:
         queries.copy_artifact(app.session, value["artifacts"][name], out / name)
     app.run(CreatePack, {"subject": value["subject"], "out": out / "pack.zip"})
-    return {name: str(out / name) for name in ("report.html", "comparison.json", "pack.zip")}
+    return {name: str(out / name) for name in (*names, "pack.zip")}
 
 
 def explained(finding: Mapping[str, Any]) -> str:
