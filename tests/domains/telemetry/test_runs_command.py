@@ -129,3 +129,22 @@ def test_a_pdf_is_made_on_demand_and_is_part_of_the_evidence(stand, trueup):
     plain = trueup("telemetry", "analyze", "r2", "--baseline", "r1", "--out", stand / "plain")
     assert plain.code == 10
     assert not (stand / "plain" / "report.pdf").exists()
+
+
+def test_runs_are_summed_up_and_the_worst_decides_the_exit_code(stand, trueup):
+    trueup("telemetry", "run", write_run(stand / "r2.csv", 2), "--name", "r2", *SCOPE, "--baseline", "r1")
+    trueup(
+        "telemetry",
+        "run",
+        write_run(stand / "r3.csv", 3, shift=1.0),
+        "--name",
+        "r3",
+        *SCOPE,
+        "--baseline",
+        "r1",
+        "--drift-is-fail",
+    )
+    done = trueup("telemetry", "runs", "rollup")
+    assert done.code == 20
+    assert done.out.splitlines()[:2] == ["FAIL  3 runs: 1 FAIL, 1 NO_BASELINE, 1 PASS", "  volt: drifted in 1 runs (level)"]
+    assert trueup("--json", "telemetry", "runs", "rollup", "--program", "Other").json["verdict"] == "UNKNOWN"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 SOURCE = "trueup.telemetry.runs"
+KEPT_FINDINGS = 100  # of one analysis, the strongest; all of them stand in its document
 _Text = Field(default="", max_length=120, pattern=r"^[^\x00-\x1f]*$")
 
 
@@ -202,6 +203,7 @@ class AnalyzeRun(Action[AnalyzeRunInput, Run, analysing.Analysed]):
             at=ctx.now,
             verdict=document["verdict"],
             findings=len(document["findings"]),
+            found=[{key: item[key] for key in ("metric", "kind", "effect")} for item in document["findings"][:KEPT_FINDINGS]],
             baseline=document["baseline"],
             config_digest=document["config_digest"],
             comparison=names["comparison.json"],

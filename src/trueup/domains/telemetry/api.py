@@ -1,5 +1,6 @@
 """The API of telemetry: comparisons, runs and baselines."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -7,6 +8,7 @@ from ninja import Field, File, Query, Router, Schema
 from ninja.files import UploadedFile
 
 from trueup.domains.telemetry import lists, queries
+from trueup.domains.telemetry.engine.rollup import rollup as sum_up
 from trueup.domains.telemetry.models import Baseline, Run
 from trueup.domains.telemetry.uploads import kept, may_compare
 from trueup.kernel.http import readers
@@ -65,6 +67,20 @@ def baselines(request: HttpRequest, asked: Query[PageIn]) -> HttpResponse:
     bearing = queries.tags(tenant)
     shown = [queries.baseline_document(row, bearing.get(row.id, ())) for row in found.rows]
     return listing(Page(shown, found.next, found.previous))
+
+
+class RollupIn(Schema):
+    """Which runs."""
+
+    program: str = Field("", max_length=120, description="only of this program", examples=["Aquila"])
+    test_name: str = Field("", max_length=120, description="only of this test", examples=["burn-in"])
+
+
+@router.get("/rollup", response=dict[str, Any], operation_id="telemetry.rollup", summary="the newest runs, summed up")
+def rollup(request: HttpRequest, asked: Query[RollupIn]) -> HttpResponse:
+    """Sum up the 200 newest runs: the worst verdict, how they ended, which metrics drift again and again."""
+    found = asdict(sum_up(queries.judged(tenant_of(request), program=asked.program, test_name=asked.test_name)))
+    return reply(found | {"verdict": str(found["verdict"])})
 
 
 class Uploaded(Schema):

@@ -208,3 +208,31 @@ def show(app: App, run: str) -> None:
         for a in history
     ]
     app.emit({**found, "metric_numbers": metrics, "analyses": history}, words)
+
+
+@runs.command()
+@click.option("--program", default="", help="Only of this program.")
+@click.option("--test-name", default="", help="Only of this test.")
+@click.option("--top", default=5, show_default=True, type=click.IntRange(1, 100), help="How many recurring metrics to name.")
+@click.option("--limit", default=200, show_default=True, type=click.IntRange(1, 10_000))
+@pass_store
+def rollup(app: App, program: str, test_name: str, top: int, limit: int) -> None:
+    """Sum up the newest runs: how they ended, and which metrics drift again and again.
+
+    Exit codes: that of the worst verdict among them, 30 where there is no run.
+    """
+    from dataclasses import asdict
+
+    from trueup.domains.telemetry import queries
+    from trueup.domains.telemetry.engine.rollup import rollup as sum_up
+
+    found = sum_up(queries.judged(app.session.tenant, program=program, test_name=test_name, limit=limit), top=top)
+    words = [
+        f"{found.verdict}  {found.runs} runs: {', '.join(f'{n} {verdict}' for verdict, n in found.counts.items()) or 'none'}"
+    ]
+    words += [f"  {item.metric}: drifted in {item.runs} runs ({', '.join(item.kinds)})" for item in found.recurring]
+    words += [f"  passed in a row: {found.streak}"]
+    words += [f"  look at first: {', '.join(found.order[:5])}"] if found.order else []
+    findings = [{"metric": item.metric, "runs": item.runs, "kinds": list(item.kinds)} for item in found.recurring]
+    app.emit({**asdict(found), "verdict": str(found.verdict), "findings": findings}, words)
+    finish(found.verdict)

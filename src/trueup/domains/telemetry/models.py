@@ -73,6 +73,7 @@ class Analysis(models.Model):
     at = models.DateTimeField()
     verdict = models.CharField(max_length=20)
     findings = models.IntegerField()
+    found = models.JSONField(default=list)  # metric, kind and effect of the strongest findings
     baseline = models.JSONField()  # kind, id, name, digest, strategy, reason, level, matched
     config_digest = models.CharField(max_length=64)
     comparison = models.CharField(max_length=64)

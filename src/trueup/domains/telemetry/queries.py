@@ -10,6 +10,7 @@ from uuid import UUID
 
 from trueup.domains.telemetry.engine.circumstances import Circumstances, Scope
 from trueup.domains.telemetry.engine.quality import Numbers, RunNumbers
+from trueup.domains.telemetry.engine.rollup import Judged
 from trueup.domains.telemetry.engine.selection import Candidate, Form
 from trueup.domains.telemetry.models import Analysis, Baseline, BaselineTag, Configuration, Run, RunMetric
 from trueup.kernel.errors import Damaged, NotFound
@@ -277,3 +278,20 @@ def configuration(tenant: UUID, kind: str) -> Configuration | None:
 def configuration_digest(body: Any) -> str:
     """Return the SHA-256 by which analyses name a configuration."""
     return hashlib.sha256(encode(body)).hexdigest()
+
+
+def judged(tenant: UUID, *, program: str = "", test_name: str = "", limit: int = 200) -> list[Judged]:
+    """Return the newest runs as they were last found to be, with the findings of that analysis."""
+    rows = runs(tenant, program=program, test_name=test_name, limit=limit)
+    latest: dict[UUID, Analysis] = {}
+    for made in Analysis.objects.filter(tenant=tenant, run__in=[row.id for row in rows]).order_by("at", "id"):
+        latest[made.run] = made
+    return [
+        Judged(
+            row.name,
+            row.recorded_at,
+            row.verdict,
+            tuple((item["metric"], item["kind"]) for item in latest[row.id].found) if row.id in latest else (),
+        )
+        for row in rows
+    ]

@@ -12,6 +12,7 @@ from django.utils.safestring import mark_safe
 from trueup.domains.telemetry import queries
 from trueup.domains.telemetry.actions_baselines import CreateBaseline
 from trueup.domains.telemetry.actions_runs import AnalyzeRun
+from trueup.domains.telemetry.engine.rollup import rollup as sum_up
 from trueup.domains.telemetry.models import Run
 from trueup.kernel.actions.errors import PolicyRefused
 from trueup.kernel.actions.runner import run as run_action
@@ -73,8 +74,13 @@ RUNS = RunsTable()
 
 def runs(request: HttpRequest) -> HttpResponseBase:
     """List runs."""
-    readers.require(caller_of(request), "read")
-    return RUNS.respond(request)
+    caller = caller_of(request)
+    readers.require(caller, "read")
+    program, test_name = (request.GET.get(name, "")[:120] for name in ("program", "test_name"))
+    found = sum_up(queries.judged(caller.tenant, program=program, test_name=test_name))
+    return RUNS.respond(
+        request, "telemetry/runs.html", {"rollup": found if found.runs else None, "counts": list(found.counts.items())}
+    )
 
 
 def run(request: HttpRequest, name: str) -> HttpResponseBase:
