@@ -1,7 +1,7 @@
 """Capturing from a broker beside a bare subscriber, in one run.  python -m benchmarks.telemetry.mqtt
 
 The broker is filled while nobody listens, and then drained: by a subscriber that does nothing but acknowledge, and by the capture,
-which acknowledges what is on the disk. Both use the same client library and the same reading loop.
+which acknowledges what is on the disk. Both use the same client library and read through the same buffer.
 """
 
 import select
@@ -60,16 +60,14 @@ def fill(port: int, count: int, qos: int) -> None:
 
 
 def broker_of(port: int, qos: int, name: str) -> "Broker":  # noqa: F821 - imported in the step's process
-    from trueup.domains.telemetry.sources.live.mqtt import Broker
+    from trueup.domains.telemetry.sources.live.mqtt_client import Broker
 
     return Broker("127.0.0.1", port, ("rig/#",), name, qos=qos)
 
 
 def join(port: int, qos: int, name: str) -> None:
     """Make the session that the broker fills."""
-    from trueup.domains.telemetry.sources.live.mqtt import _client
-
-    client = _client(broker_of(port, qos, name))
+    client = subscriber(name)
     joined = []
     client.on_connect = lambda *_: client.subscribe("rig/#", qos)
     client.on_subscribe = lambda *_: joined.append(1)
@@ -80,11 +78,24 @@ def join(port: int, qos: int, name: str) -> None:
     client.loop_write()
 
 
-def bare(port: int, count: int, qos: int) -> dict[str, float]:
-    """Drain with a subscriber that counts and acknowledges."""
-    from trueup.domains.telemetry.sources.live.mqtt import _client, _pending
+def subscriber(name: str) -> paho.Client:
+    """Return a client of the library that reads through the capture's buffer, and is otherwise as it comes."""
+    from trueup.domains.telemetry.sources.live.mqtt_client import Buffered
 
-    client = _client(broker_of(port, qos, "bare"))
+    class Straight(Buffered):
+        def send(self, data: bytes) -> int:
+            return int(self._below.send(data))
+
+    class Subscriber(paho.Client):
+        def _create_socket(self) -> Straight:
+            return Straight(super()._create_socket())
+
+    return Subscriber(paho.CallbackAPIVersion.VERSION2, client_id=name, clean_session=False, manual_ack=True)
+
+
+def bare(port: int, count: int) -> dict[str, float]:
+    """Drain with a subscriber that counts and acknowledges."""
+    client = subscriber("bare")
     seen, owed = [], []
 
     def heard(_client: object, _data: object, message: paho.MQTTMessage) -> None:
@@ -97,7 +108,7 @@ def bare(port: int, count: int, qos: int) -> dict[str, float]:
     began, cpu = time.perf_counter(), time.process_time()
     while len(seen) < count:
         connection = client.socket()
-        if not _pending(connection):
+        if not connection.pending():
             for number in owed:
                 client.ack(number, 1)
             owed.clear()
@@ -140,7 +151,7 @@ def drained(kind: str, qos: int) -> dict[str, object]:
         try:
             join(port, qos, kind)
             fill(port, count, qos)
-            step = (bare, port, count, qos) if kind == "bare" else (captured, port, count, qos, name)
+            step = (bare, port, count) if kind == "bare" else (captured, port, count, qos, name)
             return measure(*step, repeats=1)
         finally:
             child.terminate()

@@ -103,6 +103,8 @@ OWN = {
     },
     "domains/telemetry": {
         "actions_baselines",
+        "actions_config",
+        "actions_data",
         "actions_live",
         "actions_runs",
         "actions_uploads",
@@ -110,13 +112,17 @@ OWN = {
         "capturing",
         "catalogue",
         "cli_baselines",
+        "cli_config",
+        "cli_data",
         "cli_live",
         "cli_runs",
         "cli_support",
+        "configuring",
         "data",  # the recorded pairs
         "lists",
         "progress",
         "report",  # the page of a comparison
+        "schemas",
         "uploads",
     },
 }

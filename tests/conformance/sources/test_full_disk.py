@@ -8,6 +8,7 @@ import pytest
 
 from tests.conformance.sources.rigs import RIGS, number
 from tests.conformance.sources.running import until
+from tests.conftest import Command
 
 ROOM = 3 << 20
 PADDING = "x" * 2_000
@@ -51,6 +52,12 @@ def test_the_capture_is_degraded_and_says_so_by_an_alert(filled, captures):
     until(lambda: alerts(captures.home), "the alert is there")
     assert alerts(captures.home) == [("telemetry.capture.degraded", "capture:it", "open")]
     assert len(captures.payloads()) < MANY
+
+
+def test_a_degraded_capture_is_shown_as_degraded(filled, captures):
+    until(lambda: alerts(captures.home), "the alert is there")
+    shown = Command(captures.home, captures.home.parent)("--json", "telemetry", "capture", "show", "it").json
+    assert (shown["state"], bool(shown["reason"])) == ("degraded", True)
 
 
 def test_with_room_again_it_goes_on_by_itself_and_has_lost_nothing(filled, captures):

@@ -51,6 +51,14 @@ def test_while_the_broker_is_away_the_capture_is_degraded_and_then_live_again(ca
     assert captures.counters()["reconnects"] == 1
 
 
+def test_a_stop_that_was_asked_for_is_no_fault(captures, broker):
+    running = captures.start(*LISTEN, "--broker", broker.address).live()
+    broker.publish("rig/7", numbered(0, 1))
+    until(lambda: captures.counters()["stored"] == 1, "it is stored")
+    running.stop()
+    assert "degraded" not in running.tell()
+
+
 def test_what_was_published_while_nobody_listened_comes_with_the_session(captures, broker):
     captures.start(*LISTEN, "--broker", broker.address).live().stop()
     broker.publish("rig/7", numbered(0, 50))
@@ -150,3 +158,12 @@ def test_a_broker_whose_certificate_nobody_vouches_for_is_not_listened_to(captur
     code, document = running.ended()
     assert (code, document["received"]) == (30, 0)
     assert "degraded: no connection to the broker" in running.tell()
+
+
+def test_a_message_with_properties_of_mqtt_5_is_stored_like_any_other(captures, broker):
+    running = captures.start(*LISTEN, "--broker", broker.address, "--mqtt-version", "5").live()
+    message = ["-V", "5", "-q", "1", "-t", "rig/7", "-D", "publish", "user-property", "a", "b", "-m", '{"seq": 1}']
+    subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(broker.port), *message], check=True)
+    until(lambda: captures.counters()["stored"] == 1, "it is stored")
+    running.stop()
+    assert captures.payloads() == [b'{"seq": 1}']

@@ -6,7 +6,8 @@ import pytest
 
 from tests.domains.telemetry.runfiles import SCOPE, write_run
 from trueup.domains.telemetry import queries
-from trueup.domains.telemetry.actions_baselines import CreateBaseline, PromoteBaseline, PutPolicy, RollBackBaseline
+from trueup.domains.telemetry.actions_baselines import CreateBaseline, PromoteBaseline, RollBackBaseline
+from trueup.domains.telemetry.actions_config import PutPolicy
 from trueup.domains.telemetry.actions_runs import AnalyzeRun, IngestRun
 from trueup.domains.telemetry.models import Baseline, Run
 from trueup.kernel.actions.errors import Held, PolicyRefused

@@ -8,7 +8,8 @@ import pytest
 
 from tests.domains.telemetry.runfiles import SCOPE, write_run
 from trueup.domains.telemetry import queries
-from trueup.domains.telemetry.actions_baselines import CreateBaseline, PutPolicy
+from trueup.domains.telemetry.actions_baselines import CreateBaseline
+from trueup.domains.telemetry.actions_config import PutPolicy, PutRegistry
 from trueup.domains.telemetry.actions_runs import AnalyzeRun, IngestRun
 from trueup.domains.telemetry.models import Analysis, Run, RunMetric
 from trueup.kernel.errors import Conflict, Damaged, NotFound, UnreadableInput, UsageError
@@ -174,3 +175,34 @@ def test_the_document_of_an_analysis_is_json_and_names_its_configuration(taken, 
     assert json.loads(json.dumps(value)) == value
     assert len(value["config_digest"]) == 64
     assert run(AnalyzeRun, run="r2", baseline="r1", alpha=0.05)["config_digest"] != value["config_digest"]
+
+
+REGISTRY = {
+    "version": "1",
+    "metrics": {"bus_voltage": {"aliases": ["volt"], "unit": "V"}, "bus_current": {"aliases": ["AMP"], "unit": "A"}},
+}
+
+
+def test_metrics_go_by_the_names_and_units_of_the_registry(taken, run, session):
+    run(PutRegistry, registry=REGISTRY)
+    taken("r1")
+    row = queries.find_run(session.tenant, "r1")
+    assert [(m["metric"], m["unit"]) for m in queries.metric_documents(session.tenant, row.id)] == [
+        ("bus_current", "A"),
+        ("bus_voltage", "V"),
+    ]
+    taken("r2", 2, shift=1.0)
+    assert [item["metric"] for item in run(AnalyzeRun, run="r2", baseline="r1")["findings"]] == ["bus_voltage"]
+
+
+def test_two_columns_that_are_one_metric_are_refused(taken, run, session):
+    run(PutRegistry, registry={"version": "1", "metrics": {"power": {"aliases": ["volt", "amp"]}}})
+    with pytest.raises(UnreadableInput, match="'volt' and 'amp' are both the metric power"):
+        taken("r1")
+    assert not Run.objects.filter(tenant=session.tenant).exists()
+
+
+def test_a_registry_that_contradicts_itself_is_not_set(run, session):
+    with pytest.raises(UnreadableInput, match="invariant_min"):
+        run(PutRegistry, registry={"version": "1", "metrics": {"x": {"invariant_min": 2, "invariant_max": 1}}})
+    assert queries.configuration(session.tenant, queries.REGISTRY) is None

@@ -148,3 +148,13 @@ def test_runs_are_summed_up_and_the_worst_decides_the_exit_code(stand, trueup):
     assert done.code == 20
     assert done.out.splitlines()[:2] == ["FAIL  3 runs: 1 FAIL, 1 NO_BASELINE, 1 PASS", "  volt: drifted in 1 runs (level)"]
     assert trueup("--json", "telemetry", "runs", "rollup", "--program", "Other").json["verdict"] == "UNKNOWN"
+
+
+def test_a_registry_is_set_and_shown(stand, trueup):
+    (stand / "registry.yaml").write_text("version: '7'\nmetrics:\n  bus_voltage: {aliases: [volt], unit: V}\n")
+    done = trueup("telemetry", "registry", "set", stand / "registry.yaml")
+    assert (done.code, "metric registry of 1 metrics set" in done.out) == (0, True), done.err
+    assert trueup("--json", "telemetry", "registry", "current").json["registry"]["version"] == "7"
+    (stand / "registry.yaml").write_text("version: '7'\nmetrics:\n  bus_voltage: {alias: [volt]}\n")
+    bad = trueup("telemetry", "registry", "set", stand / "registry.yaml")
+    assert (bad.code, "registry.yaml:3" in bad.err, "aliases" in bad.err) == (3, True, True), bad.err

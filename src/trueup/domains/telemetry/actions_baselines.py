@@ -2,18 +2,16 @@
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from pydantic import Field, model_validator
 
-from trueup.domains.telemetry import analysing, queries
+from trueup.domains.telemetry import configuring, queries
 from trueup.domains.telemetry.engine.circumstances import CONTEXT, Circumstances, Scope
 from trueup.domains.telemetry.engine.quality import quality
-from trueup.domains.telemetry.models import Baseline, BaselineTag, Configuration, Run
+from trueup.domains.telemetry.models import Baseline, BaselineTag, Run
 from trueup.kernel.actions.base import Action, Context, Input, Outcome, Resource
 from trueup.kernel.errors import Conflict, NotFound, Refused
-from trueup.kernel.evidence.engine.encode import stamp
 from trueup.kernel.policy.engine.model import Risk
 from trueup.kernel.words import Verdict
 
@@ -88,7 +86,7 @@ class CreateBaseline(Action[CreateBaselineInput, list[Run], None]):
         of = Circumstances(first.scope, shared)
         parts = queries.manifest(loaded)
         digest = queries.baseline_digest(of, parts)
-        rules, _ = analysing.policy(ctx)
+        rules, _ = configuring.policy(ctx)
         found = asdict(quality(queries.run_numbers(ctx.tenant, loaded), rules.quality))
         there = queries.same_baseline(ctx.tenant, digest, found)
         if there is not None:
@@ -241,34 +239,4 @@ def _before(history: list[BaselineTag]) -> UUID | None:
     return stack[-2] if len(stack) > 1 else None
 
 
-class PutPolicyInput(Input):
-    """A baseline policy, as its schema has it."""
-
-    policy: dict[str, Any]
-
-
-class PutPolicy(Action[PutPolicyInput, None, None]):
-    """Set the tenant's baseline policy; analyses from now on go by it."""
-
-    name = "telemetry.baseline_policy.put"
-    summary = "set how baselines are chosen and what they have to fulfil"
-    tags = frozenset({"administer"})
-    input = PutPolicyInput
-
-    def check(self, ctx: Context, input: PutPolicyInput, loaded: None) -> None:
-        """Refuse what is not of the schema."""
-        from trueup.domains.telemetry.engine.policy import SCHEMA
-        from trueup.kernel.documents import Document, check_schema
-
-        check_schema(Document("policy", input.policy), SCHEMA)
-
-    def apply(self, ctx: Context, input: PutPolicyInput, loaded: None, prepared: None) -> Outcome:
-        """Write the version."""
-        digest = queries.configuration_digest(input.policy)
-        Configuration.objects.create(
-            tenant=ctx.tenant, kind=queries.POLICY, digest=digest, body=input.policy, at=ctx.now, by=ctx.principal.id
-        )
-        return Outcome({"kind": queries.POLICY, "digest": digest, "at": stamp(ctx.now)}, note={"digest": digest})
-
-
-ACTIONS = (CreateBaseline, PromoteBaseline, RollBackBaseline, PutPolicy)
+ACTIONS = (CreateBaseline, PromoteBaseline, RollBackBaseline)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from trueup.domains.telemetry import analysing, queries
+from trueup.domains.telemetry import analysing, configuring, queries
 from trueup.domains.telemetry import facts as known
 from trueup.domains.telemetry.actions import digest
 from trueup.domains.telemetry.engine.circumstances import CONTEXT
@@ -87,8 +87,9 @@ class IngestRun(Action[IngestRunInput, None, Taken]):
         from trueup.domains.telemetry.sources.tabular import open_table
 
         sha256 = digest(input.path)
+        registry, _ = configuring.registry(ctx)
         with open_table(input.path, workdir=ctx.ports.spool()) as table:
-            mapping = {name: asdict(source) for name, source in analysing.columns(table.numeric).items()}
+            mapping = {name: asdict(source) for name, source in analysing.columns(table.numeric, registry).items()}
             numbers = {name: numbers_of(table.column(source["raw"])) for name, source in mapping.items()}
             excluded = [{"name": item.name, "reason": item.reason} for item in table.excluded]
             rows, notes = table.rows, table.notes

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueup.domains.telemetry import queries
+from trueup.domains.telemetry import configuring, queries
 from trueup.domains.telemetry.actions import reports
-from trueup.domains.telemetry.engine.policy import BaselinePolicy, policy_of
+from trueup.domains.telemetry.engine.policy import BaselinePolicy
 from trueup.domains.telemetry.engine.quality import decay
 from trueup.domains.telemetry.engine.selection import Chosen, Form, Strategy, Wanted, choose
 from trueup.domains.telemetry.models import Run
@@ -21,6 +21,7 @@ from trueup.kernel.words import Verdict
 
 if TYPE_CHECKING:
     from trueup.domains.telemetry.engine.config import CompareConfig
+    from trueup.domains.telemetry.engine.registry import Registry
     from trueup.domains.telemetry.engine.result import Comparison
     from trueup.domains.telemetry.engine.table import Table
     from trueup.domains.telemetry.engine.views import Source
@@ -48,27 +49,30 @@ class Analysed:
     artifacts: tuple[Artifact, ...]
 
 
-def columns(names: Sequence[str]) -> "dict[str, Source]":
+def columns(names: Sequence[str], registry: "Registry | None" = None) -> "dict[str, Source]":
     """Say which canonical metric each numeric column of a file is.
 
     Raises:
-        UnreadableInput: a name is too long to be kept.
+        UnreadableInput: a name is too long to be kept, or two columns are one metric.
     """
     from trueup.domains.telemetry.engine.views import Source
 
+    found: dict[str, Source] = {}
     for name in names:
-        if len(name) > _LONGEST_NAME:
+        spec = registry.resolve(name) if registry else None
+        metric = spec.name if spec else name
+        if len(metric) > _LONGEST_NAME:
             raise UnreadableInput(
                 f"the column {name[:40]!r}… has a name of {len(name):,} characters",
                 remedy=f"give it one of at most {_LONGEST_NAME}",
             )
-    return {name: Source(name) for name in names}
-
-
-def policy(ctx: Context) -> tuple[BaselinePolicy, str]:
-    """Return the tenant's baseline policy and its digest; without one, the default and an empty text."""
-    row = queries.configuration(ctx.tenant, queries.POLICY)
-    return (policy_of(row.body), row.digest) if row else (BaselinePolicy(), "")
+        if metric in found:
+            raise UnreadableInput(
+                f"the columns {found[metric].raw!r} and {name!r} are both the metric {metric}",
+                remedy="remove one of them, or the alias from the metric registry",
+            )
+        found[metric] = Source(name, spec.unit if spec else "")
+    return found
 
 
 def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
@@ -80,7 +84,7 @@ def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
     """
     from trueup.domains.telemetry.engine.config import CompareConfig
 
-    rules, rules_digest = policy(ctx)
+    rules, rules_digest = configuring.policy(ctx)
     wanted = Wanted(
         run=str(run.id),
         circumstances=queries.circumstances(run),

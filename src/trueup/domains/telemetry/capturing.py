@@ -59,6 +59,7 @@ class Watch:
                 self._resolve()
             self._told = self._wanted
         except (TrueupError, DatabaseError, OSError):
+            self._told = None  # it may be half done
             self._next = self._monotonic() + RETRY_SECONDS  # the store's disk is full as well
 
     def _resolve(self) -> None:

@@ -1,5 +1,21 @@
 """All actions of this room, for ``config.wiring``."""
 
-from trueup.domains.telemetry import actions, actions_baselines, actions_live, actions_runs, actions_uploads
+from trueup.domains.telemetry import (
+    actions,
+    actions_baselines,
+    actions_config,
+    actions_data,
+    actions_live,
+    actions_runs,
+    actions_uploads,
+)
 
-ACTIONS = (*actions.ACTIONS, *actions_uploads.ACTIONS, *actions_runs.ACTIONS, *actions_baselines.ACTIONS, *actions_live.ACTIONS)
+ACTIONS = (
+    *actions.ACTIONS,
+    *actions_uploads.ACTIONS,
+    *actions_runs.ACTIONS,
+    *actions_baselines.ACTIONS,
+    *actions_config.ACTIONS,
+    *actions_live.ACTIONS,
+    *actions_data.ACTIONS,
+)

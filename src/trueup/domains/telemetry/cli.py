@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from trueup.domains.telemetry.cli_baselines import baseline
+from trueup.domains.telemetry.cli_config import current, set_registry
+from trueup.domains.telemetry.cli_data import inject, normalize, registry
 from trueup.domains.telemetry.cli_live import capture
 from trueup.domains.telemetry.cli_runs import analyze, ingest, run_command, runs
 from trueup.domains.telemetry.cli_support import FILE, deliver, explained, make_folder
@@ -116,5 +118,7 @@ def host(app: App, seconds: float, rate: float, pid: int | None, out: Path) -> N
     app.emit(value, words)
 
 
-for command in (ingest, analyze, run_command, runs, baseline, capture):
+for command in (ingest, analyze, run_command, runs, baseline, capture, normalize, registry, inject):
     telemetry.add_command(command)
+for command in (set_registry, current):
+    registry.add_command(command)

@@ -143,7 +143,7 @@ def policy() -> None:
 @pass_store
 def set_policy(app: App, path: Path) -> None:
     """Set the baseline policy from a YAML file; analyses from now on go by it."""
-    from trueup.domains.telemetry.actions_baselines import PutPolicy
+    from trueup.domains.telemetry.actions_config import PutPolicy
     from trueup.domains.telemetry.engine.policy import SCHEMA
     from trueup.kernel.documents import check_schema, parse_yaml
     from trueup.kernel.errors import ConfigurationError, UnreadableInput

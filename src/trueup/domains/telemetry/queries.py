@@ -17,6 +17,7 @@ from trueup.kernel.errors import Damaged, NotFound
 from trueup.kernel.evidence.engine.encode import encode, stamp
 
 POLICY = "baseline_policy"
+REGISTRY = "metric_registry"
 
 
 def subject(name: str) -> str:

@@ -72,7 +72,6 @@ class Counted:
     lines: int = 0
     timed: bool = False
     tagged: bool = False
-    notes: tuple[str, ...] = ()
 
 
 class _Physical(NamedTuple):
@@ -110,10 +109,10 @@ def clean_csv(path: Path, target: Path, *, delimiter: str, width: int, lines: Li
     written, header = 0, True
     with path.open("rb") as stream, target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for first, last, text, why in _records(physical(stream)):
-            if not why and not text.strip():
+        for first, last, text, unread in _records(physical(stream)):
+            if not unread and not text.strip():
                 continue
-            cells, why = ([], why) if why else _cells(text, delimiter, width)
+            cells, why = ([], unread) if unread else _cells(text, delimiter, width)
             if header:
                 header = False
                 continue
@@ -176,9 +175,7 @@ class _Out(NamedTuple):
     wide: bool
 
 
-def clean_json(
-    path: Path, target: Path, *, texts: Texts, name_of: Callable[[str], tuple[str, str]], lines: Lines
-) -> Counted:
+def clean_json(path: Path, target: Path, *, texts: Texts, name_of: Callable[[str], tuple[str, str]], lines: Lines) -> Counted:
     """Write every value of a file of JSON lines as ``line,last,time,metric,value,unit,tags,wide``; count them."""
     counted = Counted()
     with path.open("rb") as stream, target.open("w", encoding="utf-8", newline="") as file:
@@ -188,7 +185,9 @@ def clean_json(
                 counted.events += 1
                 counted.timed = counted.timed or out.time is not None
                 counted.tagged = counted.tagged or out.tags is not None
-                writer.writerow((out.line, out.line, out.time, out.metric, out.value, out.unit, out.tags, "true" if out.wide else "false"))
+                writer.writerow(
+                    (out.line, out.line, out.time, out.metric, out.value, out.unit, out.tags, "true" if out.wide else "false")
+                )
     lines.flush()
     return counted
 
@@ -264,7 +263,9 @@ def _values(number: int, body: Mapping[str, Any], texts: Texts, name_of: Callabl
     if _VALUE in body:
         name = next((body[key] for key in _METRIC if isinstance(body.get(key), str)), "") or topic
         unit = next((body[key] for key in _UNIT if isinstance(body.get(key), str)), "")
-        yield _Out(number, time, _one_line(texts.name_of(topic, name) if topic else name), _plain(body[_VALUE]), unit, held, wide=False)
+        yield _Out(
+            number, time, _one_line(texts.name_of(topic, name) if topic else name), _plain(body[_VALUE]), unit, held, wide=False
+        )
         return
     rest = {name: value for name, value in body.items() if name != clock and name not in _KEPT_APART}
     for key, value in _flat(rest, "", 0):
@@ -274,7 +275,7 @@ def _values(number: int, body: Mapping[str, Any], texts: Texts, name_of: Callabl
 
 def _one_line(name: str) -> str:
     """Keep a name that cannot stand in a text file as one that is refused for what it is."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    return name.replace("\0", "\x01").encode("utf-8", "backslashreplace").decode()
 
 
 def _flat(body: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +71,8 @@ class Source:
     """A file of events as SQL.
 
     Args:
-        rows: gives the SQL of all rows (text columns ``line, last, time, metric, value, unit, tags``, and ``wide``); numbering
-            lines costs time, and is asked for where it is needed.
+        rows: SQL of all rows: text columns ``time, metric, value, unit, tags``, and ``wide``, ``line`` and ``last``.
+        numbered: the same with the numbers of the lines, which cost time.
         events: how many rows there are, counted by other means than reading them.
         lines: physical lines or rows of the file.
         timed: events have a time.
@@ -83,7 +83,8 @@ class Source:
         notes: what a reader should know about how the file was read.
     """
 
-    rows: Callable[[bool], str]
+    rows: str
+    numbered: str
     events: int
     lines: int
     timed: bool
@@ -93,6 +94,8 @@ class Source:
     columns: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
+
+_NOTHING = "select null::bigint as line, null::bigint as last, '' as time, '' as metric, '' as value, '' as unit, '' as tags, false as wide limit 0"
 
 type NameOf = Callable[[str], tuple[str, str]]
 """Splits the head of a column into the metric's name and its unit."""
@@ -143,9 +146,8 @@ def open_events(
             return _parquet(connection, path, name_of)
         case "jsonl":
             counted = clean_json(path, scratch / "clean.csv", texts=texts, name_of=name_of, lines=lines)
-            return Source(
-                _clean_rows(scratch / "clean.csv"), counted.events, counted.lines, counted.timed, counted.tagged, path, notes=counted.notes
-            )
+            rows = _clean_rows(scratch / "clean.csv")
+            return Source(rows, rows, counted.events, counted.lines, counted.timed, counted.tagged, path)
     return _csv(path, scratch, name_of, lines)
 
 
@@ -153,17 +155,18 @@ def _csv(path: Path, scratch: Path, name_of: NameOf, lines: Lines) -> Source:
     with path.open("rb") as stream:
         sample = stream.read(_SAMPLE).removeprefix(b"\xef\xbb\xbf")
     if not sample.strip():
-        return Source(lambda _: "select null as line limit 0", 0, 0, timed=False, tagged=False, original=path)
-    delimiter, head = _head(sample, path)
+        return Source(_NOTHING, _NOTHING, 0, 0, timed=False, tagged=False, original=path)
+    delimiter, head = head_of(sample, path)
     columns = arranged(head, str(path))
     good = None if lines.damaged else _scanned(path)
     if good:
         read = _read_csv(path, delimiter, len(head), skipped=0)
-        return _table(lambda numbered: f"{'row_number() over () + 1' if numbered else 'null'}", read, columns, name_of, good.records - 1, path)
+        return _table(("null", "row_number() over () + 1"), read, columns, name_of, good.records - 1, path)
     clean = scratch / "clean.csv"
     records = clean_csv(path, clean, delimiter=delimiter, width=len(head), lines=lines)
     read = _read_csv(clean, ",", len(head) + 2, skipped=2)
-    return _table(None, read, columns, name_of, records, path)
+    made = _table(("line", "line"), read, columns, name_of, records, path)
+    return replace(made, lines=records + lines.count)
 
 
 def _scanned(path: Path) -> Scan | None:
@@ -175,7 +178,7 @@ def _scanned(path: Path) -> Scan | None:
     return seen if seen.lines == seen.records and not (seen.bom or seen.mixed_endings or seen.blank) else None
 
 
-def _head(sample: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
+def head_of(sample: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     """Return the delimiter and the first line's cells."""
     text = sample.decode("utf-8", "replace").splitlines()
     begun = next((index for index, line in enumerate(text) if line.strip()), 0)
@@ -241,30 +244,31 @@ def _read_csv(path: Path, delimiter: str, width: int, *, skipped: int) -> str:
     )
 
 
-def _table(
-    number: Callable[[bool], str] | None, read: str, columns: Columns, name_of: NameOf, records: int, original: Path | None
-) -> Source:
-    """Return the source over a table whose columns are ``c0``, ``c1`` …"""
+def _table(line: tuple[str, str], read: str, columns: Columns, name_of: NameOf, records: int, original: Path | None) -> Source:
+    """Return the source over a table whose columns are ``c0``, ``c1`` …; ``line`` is SQL of its number, left out and asked for."""
 
     def cell(index: int | None) -> str:
         return "null" if index is None else f"c{index}"
 
     heads = tuple(name_of(columns.names[index]) for index in columns.metrics)
-
-    def rows(numbered: bool) -> str:  # noqa: FBT001 - a callback's one argument
-        line = f"{number(numbered)} as line, null as last" if number else "cast(line as bigint) as line, cast(last as bigint) as last"
-        first = f"select {line}, {cell(columns.time)} as time, "
-        if columns.metric is not None:
-            unit = f"coalesce({cell(columns.unit)}, '')"
-            return f"{first}coalesce({cell(columns.metric)}, '') as metric, {cell(columns.value)} as value, {unit} as unit, {cell(columns.tags)} as tags, false as wide from {read}"  # noqa: S608 - quoted
+    if columns.metric is not None:
+        values = (
+            f"coalesce({cell(columns.metric)}, '') as metric, {cell(columns.value)} as value, coalesce({cell(columns.unit)}, '') as unit, "
+            f"{cell(columns.tags)} as tags, false as wide"
+        )
+    else:
         names, units = (", ".join(literal(head[part]) for head in heads) for part in (0, 1))
         cells = ", ".join(cell(index) for index in columns.metrics)
-        return f"{first}unnest([{names}]) as metric, unnest([{cells}]) as value, unnest([{units}]) as unit, null as tags, true as wide from {read}"  # noqa: S608 - quoted
-
-    each = 1 if columns.metric is not None else len(columns.metrics)
+        values = f"unnest([{names}]) as metric, unnest([{cells}]) as value, unnest([{units}]) as unit, null as tags, true as wide"
+    last = "last" if "line" in line else "null"
+    rows, numbered = (
+        f"select cast({number} as bigint) as line, cast({last} as bigint) as last, {cell(columns.time)} as time, {values} from {read}"  # noqa: S608 - quoted
+        for number in line
+    )
     return Source(
         rows,
-        records * each,
+        numbered,
+        records * (1 if columns.metric is not None else len(columns.metrics)),
         records,
         timed=columns.time is not None,
         tagged=columns.tags is not None,
@@ -274,10 +278,13 @@ def _table(
     )
 
 
-def _clean_rows(path: Path) -> Callable[[bool], str]:
+def _clean_rows(path: Path) -> str:
     types = ", ".join(f"'{name}': '{_TYPES.get(name, 'VARCHAR')}'" for name in _LONG)
-    read = f"read_csv({exact_path(path)}, auto_detect=false, delim=',', quote='\"', escape='\"', header=false, columns={{{types}}}, max_line_size={4 * MAX_LINE}, compression='none')"
-    return lambda _: f"select line, last, time, coalesce(metric, '') as metric, value, coalesce(unit, '') as unit, tags, wide from {read}"  # noqa: S608 - quoted
+    return (
+        "select line, last, time, coalesce(metric, '') as metric, value, coalesce(unit, '') as unit, tags, wide "  # noqa: S608 - quoted
+        f"from read_csv({exact_path(path)}, auto_detect=false, delim=',', quote='\"', escape='\"', header=false, columns={{{types}}}, "
+        f"max_line_size={4 * MAX_LINE}, compression='none')"
+    )
 
 
 _TYPES = {"line": "BIGINT", "last": "BIGINT", "wide": "BOOLEAN"}
@@ -293,14 +300,16 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, name_of: NameOf)
     except duckdb.Error as error:
         raise UnreadableInput(f"{path}: is not a whole Parquet file ({reason(error)})", remedy="write the file again") from None
     kinds = {str(row[0]): str(row[1]) for row in described}
-    nested = tuple((name, "nested values") for name, kind in kinds.items() if kind.endswith(("]", ")")) and not kind.startswith("DECIMAL"))
+    nested = tuple(
+        (name, "nested values") for name, kind in kinds.items() if kind.endswith(("]", ")")) and not kind.startswith("DECIMAL")
+    )
     names = tuple(name for name in kinds if name not in dict(nested))
     columns = arranged(names, str(path))
     cells = ", ".join(f"{_text(identifier(name), kinds[name])} as c{index}" for index, name in enumerate(names))
     read = f"(select file_row_number, {cells} from {source})"  # noqa: S608 - quoted
     rows = int(counted[0]) if counted else 0
-    made = _table(lambda _: "file_row_number + 1", read, columns, name_of, rows, None)
-    return Source(made.rows, made.events, made.lines, made.timed, made.tagged, None, (*nested, *made.excluded), made.columns)
+    made = _table(("null", "file_row_number + 1"), read, columns, name_of, rows, None)
+    return replace(made, excluded=(*nested, *made.excluded))
 
 
 def _text(cell: str, kind: str) -> str:

@@ -22,7 +22,7 @@ def load_registry(path: Path) -> "Registry":
     """
     from trueup.domains.telemetry.engine.registryread import read_registry
 
-    return read_registry(_document(path), form("metric-registry"))
+    return read_registry(read_document(path), form("metric-registry"))
 
 
 def load_schema(path: Path) -> "Schema":
@@ -33,7 +33,7 @@ def load_schema(path: Path) -> "Schema":
     """
     from trueup.domains.telemetry.engine.normalise_schema import read_schema
 
-    return read_schema(_document(path), form("telemetry-schema"))
+    return read_schema(read_document(path), form("telemetry-schema"))
 
 
 @cache
@@ -42,7 +42,12 @@ def form(name: str) -> Mapping[str, Any]:
     return dict(json.loads((Path(__file__).parent.parent / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")))
 
 
-def _document(path: Path) -> Document:
+def read_document(path: Path) -> Document:
+    """Parse a YAML or JSON file.
+
+    Raises:
+        UnreadableInput: no such file, or it cannot be parsed.
+    """
     is_json = path.suffix.lower() == ".json"
     limit = 4 * (MAX_JSON_CHARS if is_json else MAX_YAML_CHARS)
     try:

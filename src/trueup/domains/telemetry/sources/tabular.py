@@ -13,6 +13,7 @@ from trueup.domains.telemetry.engine.table import Table
 from trueup.domains.telemetry.sources.csvfile import empty, read_csv
 from trueup.domains.telemetry.sources.csvscan import EXPORT_REMEDY
 from trueup.domains.telemetry.sources.jsonlines import JsonLines, read_json_lines
+from trueup.domains.telemetry.sources.longtable import LongTable, is_long
 from trueup.domains.telemetry.sources.parquetfile import read_parquet
 from trueup.domains.telemetry.sources.relation import Relation
 from trueup.domains.telemetry.sources.session import connect, faults
@@ -46,6 +47,7 @@ def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
     A file that is empty, or holds a header alone, is a table of no rows. Numbers are written without regard to any country
     (``1.5``, ``2e-3``); a column is numeric when at least half of its filled cells are. Other cells in it are counted
     as ``text``, ``NaN`` and infinities as ``non_finite``; empty cells and ``NULL``, ``null``, ``NA``, ``\N`` are missing.
+    A Parquet file of events in long form (``metric``, ``value``, as ``normalize`` writes it) is a table of its metrics.
     Columns of ``true`` and ``false`` are compared as 1 and 0. Clocks and row counters are excluded (``engine.timecolumn``).
 
     Args:
@@ -82,11 +84,14 @@ def _opened(path: Path, scratch: Path, stack: ExitStack, *, named: str) -> "Open
     if kind == "empty":
         return empty(connection)
     if kind == "parquet":
-        return read_parquet(connection, plain, named=named)
+        relation = read_parquet(connection, plain, named=named)
+        if is_long(connection, relation):
+            return LongTable(connection, relation.source, named=named)
+        return relation
     return read_csv(connection, plain, named=named, scratch=scratch, tabs=suffix in {".tsv", ".tab"})
 
 
-type OpenTable = Relation | JsonLines
+type OpenTable = Relation | JsonLines | LongTable
 """A ``Table`` with ``notes``."""
 
 

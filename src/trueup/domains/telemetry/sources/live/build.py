@@ -96,7 +96,8 @@ def _required[T](value: T | None, option: str) -> T:
 
 
 def _mqtt(asked: Asked, tenant: UUID, name: str) -> Source:
-    from trueup.domains.telemetry.sources.live.mqtt import Broker, MqttSource, parse_broker
+    from trueup.domains.telemetry.sources.live.mqtt import MqttSource
+    from trueup.domains.telemetry.sources.live.mqtt_client import Broker, parse_broker
 
     host, port, tls = parse_broker(_required(asked.broker, "--broker"))
     topics = _required(asked.topics, "--topic")

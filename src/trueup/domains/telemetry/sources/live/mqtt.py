@@ -8,97 +8,23 @@ References:
 """
 
 import select
-import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from trueup.domains.telemetry.sources.live.event import dead
+from trueup.domains.telemetry.sources.live.mqtt_client import CONNECT_SECONDS, Broker, Client, client_of, session_of, text_of
 from trueup.domains.telemetry.sources.live.payload import Fields, event_of
 from trueup.domains.telemetry.sources.live.sink import TRANSPORT, Backoff, Sink
-from trueup.kernel.errors import ConfigurationError, Refused, UsageError
+from trueup.kernel.errors import Refused
 
-READ = 1 << 18
 POLL_SECONDS = 0.05
-CONNECT_SECONDS = 5.0
 _REFUSALS = frozenset({1, 2, 4, 5, 0x81, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x95, 0x9B})
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """How to reach a broker, and what to hear of it.
-
-    Args:
-        host: name or address.
-        port: TCP port.
-        topics: filters to subscribe to.
-        client_id: under which the broker keeps the session; the same for every start of one capture.
-        version: 4 for MQTT 3.1.1, 5 for MQTT 5.
-        qos: 0 or 1.
-        username: empty for none.
-        password: never shown.
-        tls: speak TLS.
-        ca: file of the authorities to trust; None for the system's.
-        certificate: client certificate, with ``key``.
-        key: of the certificate.
-        expiry: seconds for which the broker keeps the session (MQTT 5).
-        keepalive: seconds.
-        receive_maximum: messages that the broker may send before the first is acknowledged (MQTT 5).
-    """
-
-    host: str
-    port: int
-    topics: tuple[str, ...]
-    client_id: str
-    version: int = 4
-    qos: int = 1
-    username: str = ""
-    password: str = field(default="", repr=False)
-    tls: bool = False
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = field(default=None, repr=False)
-    expiry: int = 604_800
-    keepalive: int = 30
-    receive_maximum: int = 5_000
-
-
-class _Buffered:
-    """A socket from which much is read at once: the client asks for a message in three pieces."""
-
-    def __init__(self, below: Any) -> None:
-        self._below = below
-        self._data, self._at = b"", 0
-
-    def recv(self, size: int) -> bytes:
-        at = self._at
-        if at >= len(self._data):
-            self._data = self._below.recv(READ)
-            self._at = at = 0
-        part = self._data[at : at + size]
-        self._at = at + len(part)
-        return part
-
-    def pending(self) -> int:
-        """Return how many bytes can be had without asking the system."""
-        below = self._below.pending() if isinstance(self._below, ssl.SSLSocket) else 0
-        return len(self._data) - self._at + below
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._below, name)
-
-
-class _Client(paho.Client):
-    def _create_socket(self) -> Any:
-        return _Buffered(super()._create_socket())
 
 
 @dataclass
@@ -113,7 +39,7 @@ class MqttSource:
     broker: Broker
     fields: Fields = field(default_factory=Fields)
     kind: str = "mqtt"
-    _client: _Client = field(init=False, repr=False)
+    _client: Client = field(init=False, repr=False)
     _owed: list[int] = field(default_factory=list, init=False)
     _sink: Sink = field(init=False, repr=False)
     _joined: bool = field(default=False, init=False)
@@ -122,11 +48,12 @@ class MqttSource:
     _backoff: Backoff = field(default_factory=Backoff, init=False)
 
     def __post_init__(self) -> None:
-        self._client = _client(self.broker)
+        self._client = client_of(self.broker)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._lost
         self._client.on_subscribe = self._subscribed
-        self._client.on_message = self._heard
+        self._client.on_message = self._described
+        self._client.heard = self._heard
 
     def run(self, sink: Sink, stop: Callable[[], bool]) -> None:
         """Listen until it is stopped, through losses of the broker.
@@ -147,13 +74,14 @@ class MqttSource:
             self._leave()
 
     def _connect(self, stop: Callable[[], bool]) -> None:
-        if not self._backoff.ready:
+        # A broker sends again what was not acknowledged: with nowhere to keep it, it must not come yet.
+        if not self._backoff.ready or self._sink.full:
             self._sink.commit()
             time.sleep(POLL_SECONDS)
             return
         self._owed.clear()  # numbers of a connection that is gone mean nothing to the next one
         try:
-            self._client.connect(self.broker.host, self.broker.port, self.broker.keepalive, **_session(self.broker))
+            self._client.connect(self.broker.host, self.broker.port, self.broker.keepalive, **session_of(self.broker))
         except (OSError, ValueError) as exc:
             self._away(f"no connection to the broker ({getattr(exc, 'strerror', None) or type(exc).__name__})")
             return
@@ -169,7 +97,8 @@ class MqttSource:
         """Take what is there; commit and acknowledge when nothing more is there at once, or when much was taken."""
         sink = self._sink
         if sink.full and not self._settle():
-            self._client.loop_misc()  # the connection is kept alive while nothing can be kept
+            self._client.loop_misc()
+            self._flush()  # the connection is kept alive while nothing can be kept
             time.sleep(POLL_SECONDS / 5)
             return
         if self._take():
@@ -200,39 +129,54 @@ class MqttSource:
         owed, self._owed = self._owed, []
         for number in owed:
             self._client.ack(number, 1)
+        self._flush()
+        return True
+
+    def _flush(self) -> bool:
+        """Send what is to be sent; tell whether some of it has to wait."""
         while self._client.socket() is not None and self._client.want_write():
             self._client.loop_write()
-        return True
+        connection: Any = self._client.socket()
+        if connection is None:
+            return False
+        try:
+            connection.flush()
+        except OSError:
+            return False  # reading finds out that the connection is lost
+        return bool(connection.unsent)
 
     def _wait(self, seconds: float) -> None:
         connection = self._client.socket()
         if connection is None:
             return
-        writing = [connection] if self._client.want_write() else []
+        writing = [connection] if self._flush() else []
         if not _pending(connection):
             try:
-                readable, writable, _ = select.select([connection], writing, [], seconds)
+                readable, _, _ = select.select([connection], writing, [], seconds)
             except (OSError, ValueError):
-                readable, writable = [connection], []
-            if writable:
-                self._client.loop_write()
+                readable = [connection]
             if readable and not self._joined:
                 self._client.loop_read()
         elif not self._joined:
             self._client.loop_read()
         self._client.loop_misc()
 
-    def _heard(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+    def _described(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+        """Take a message with properties."""
+        try:
+            topic = message.topic.encode()
+        except UnicodeDecodeError:
+            topic = b"\xff"
+        self._heard(topic, bytes(message.payload), message.qos, message.mid)
+
+    def _heard(self, topic: bytes, payload: bytes, qos: int, number: int) -> None:
         sink = self._sink
         try:
-            topic = message.topic
+            sink.put(event_of(text_of(topic), payload, sink.now(), self.fields))
         except UnicodeDecodeError:
-            sink.put(dead("", sink.now(), "topic_not_utf8", bytes(message.payload)))
-        else:
-            event = event_of(topic, bytes(message.payload), sink.now(), self.fields)
-            sink.put(event)
-        if message.qos:
-            self._owed.append(message.mid)
+            sink.put(dead("", sink.now(), "topic_not_utf8", payload))
+        if qos:
+            self._owed.append(number)
 
     def _connected(self, _client: Any, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
@@ -282,9 +226,14 @@ class MqttSource:
         self._sink.fault(TRANSPORT, reason)
 
     def _close(self) -> None:
+        self._joined = False  # so that our own farewell is no loss
         if self._client.socket() is not None:
+            self._flush()
+            connection: Any = self._client.socket()
             self._client.disconnect()
-            self._client.loop_write()
+            if connection is not None:
+                with suppress(OSError):
+                    connection.flush()
 
     def _leave(self) -> None:
         if self._client.socket() is not None:
@@ -294,63 +243,3 @@ class MqttSource:
 
 def _pending(connection: Any) -> int:
     return int(connection.pending())
-
-
-def _client(broker: Broker) -> _Client:
-    more: dict[str, Any] = {} if broker.version == paho.MQTTv5 else {"clean_session": False}
-    client = _Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=broker.client_id,
-        protocol=MQTTProtocolVersion(broker.version),
-        manual_ack=True,
-        reconnect_on_failure=False,
-        **more,
-    )
-    client.connect_timeout = CONNECT_SECONDS
-    if broker.username:
-        client.username_pw_set(broker.username, broker.password or None)
-    if broker.tls:
-        client.tls_set_context(_context(broker))
-    return client
-
-
-def _session(broker: Broker) -> dict[str, Any]:
-    if broker.version != paho.MQTTv5:
-        return {}
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = broker.expiry
-    properties.ReceiveMaximum = broker.receive_maximum
-    return {"clean_start": False, "properties": properties}
-
-
-def _context(broker: Broker) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=str(broker.ca) if broker.ca else None)
-        if broker.certificate is not None:
-            context.load_cert_chain(str(broker.certificate), str(broker.key) if broker.key else None)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(
-            f"the certificates of the broker cannot be used: {exc.strerror or type(exc).__name__}",
-            remedy="name readable PEM files with --ca, --certificate and --key",
-        ) from None
-    return context
-
-
-def parse_broker(text: str) -> tuple[str, int, bool]:
-    """Return host, port and whether TLS is spoken, of an address (``mqtt://127.0.0.1:1883``, ``mqtts://broker``).
-
-    Raises:
-        UsageError: it is none, or holds credentials.
-    """
-    scheme, colon, rest = text.partition("://")
-    ports = {"mqtt": 1883, "tcp": 1883, "mqtts": 8883, "tls": 8883}
-    if not colon or scheme not in ports or not rest or "/" in rest.rstrip("/"):
-        raise UsageError(f"{text!r} is no address of a broker", remedy="write mqtt://HOST:PORT, or mqtts:// for TLS")
-    if "@" in rest:
-        raise UsageError("an address must not hold credentials", remedy="use --username, and --password-env or --password-secret")
-    host, separator, port = rest.rstrip("/").rpartition(":")
-    if not separator or rest.endswith("]"):
-        host, port = rest.rstrip("/"), str(ports[scheme])
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536 or not host:
-        raise UsageError(f"{text!r} names no host and port", remedy="write mqtt://HOST:PORT")
-    return host.strip("[]"), int(port), scheme in ("mqtts", "tls")

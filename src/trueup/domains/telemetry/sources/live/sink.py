@@ -85,6 +85,9 @@ class Sink:
         changed: told of every change of state, with its reason.
         now: epoch microseconds.
         monotonic: seconds.
+
+    Attributes:
+        full: no more should be put before a commit.
     """
 
     def __init__(
@@ -104,14 +107,19 @@ class Sink:
         self._cursors: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._bytes, self._since = 0, 0.0
+        self._count, self._most = 0, min(limit or BATCH_EVENTS, BATCH_EVENTS)
+        self.full = False
         self._faults: dict[str, str] = {}
         self._backoff = Backoff(monotonic=monotonic)
 
     def put(self, event: Event | Dead) -> None:
         """Take one event or dead letter."""
-        if not self._events and not self._dead:
+        if not self._count:
             self._since = self._monotonic()
+        self._count += 1
         self._bytes += len(event.payload)
+        if self._count >= self._most or self._bytes >= BATCH_BYTES:
+            self.full = True
         if isinstance(event, Event):
             self._events.append(event)
         else:
@@ -128,12 +136,7 @@ class Sink:
     @property
     def pending(self) -> int:
         """Events and dead letters that are not durable yet."""
-        return len(self._events) + len(self._dead)
-
-    @property
-    def full(self) -> bool:
-        """Whether no more should be put before a commit."""
-        return self.pending >= BATCH_EVENTS or self._bytes >= BATCH_BYTES or self.finished
+        return self._count
 
     @property
     def due(self) -> bool:
@@ -172,14 +175,16 @@ class Sink:
         self.totals.duplicates += done.duplicates
         self.totals.dead += done.dead
         self._events, self._dead, self._cursors, self._counts = [], [], {}, {}
-        self._bytes = 0
+        self._began_anew()
         self._backoff.went_well()
         self.well(STORAGE)
         return True
 
-    def forget(self) -> None:
-        """Let go of what is not durable, so that its sender sends it again."""
-        self._events, self._dead, self._cursors, self._bytes = [], [], {}, 0
+    def _began_anew(self) -> None:
+        self._bytes = self._count = 0
+        if self._limit:
+            self._most = min(BATCH_EVENTS, self._limit - self.totals.received)
+        self.full = self.finished
 
     def fault(self, part: str, reason: str) -> None:
         """Note that the spool or the transport does not work."""

@@ -135,11 +135,16 @@ class SyslogSource:
         if sink.due and not sink.commit() and sink.full:
             time.sleep(POLL_SECONDS)  # nothing is taken in that could not be kept: senders wait, datagrams are counted
             return
-        for key, _ in self._selector.select(POLL_SECONDS):
+        ready = self._selector.select(POLL_SECONDS)
+        for key, _ in ready:
             door: Any = key.data
             door.readable(sink)
             if sink.full:
                 return
+        if not ready:
+            for found in self._open.values():
+                if isinstance(found, _Datagrams):
+                    found.look(sink)
 
     def add(self, door: "_Door") -> None:
         """Listen to a socket."""
@@ -169,10 +174,15 @@ class _Datagrams:
         for _ in range(TURN):
             if sink.full or not self._one(sink):
                 break
+
+    def look(self, sink: Sink) -> None:
+        """Ask the kernel what it has dropped since the last datagram that was taken."""
         now = time.monotonic()
         if now - self._looked > DROPS_SECONDS:
             self._looked = now
-            self._count(sink, self._drops.by_the_kernel())
+            if dropped := self._drops.by_the_kernel():
+                self._count(sink, dropped)
+                sink.commit()
 
     def _one(self, sink: Sink) -> bool:
         try:
