@@ -52,6 +52,7 @@ def told(request, template_home, tmp_path_factory):
         rig.end()
 
 
+@pytest.mark.requirement("telemetry:W8.2.3")
 def test_nothing_that_was_acknowledged_or_stored_is_lost_by_a_kill(told):
     _, captures, must, _ = told
     assert must - set(stored(captures)) == set()

@@ -34,7 +34,7 @@ def test_300_messages_across_a_restart_of_the_broker_and_a_kill_of_the_consumer_
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("telemetry:S4.1")
+@pytest.mark.requirement("telemetry:S4.1", "telemetry:W8.2.2")
 def test_3000_messages_at_100_a_second_across_a_restart_and_a_kill_are_stored_each_once(captures, broker):
     found = crossing(captures, broker, 3_000, 100)
     assert found == Counter(range(3_000))

@@ -50,7 +50,7 @@ def test_a_run_recorded_later_is_not_the_baseline_of_an_earlier_one():
     assert choose(wanted(Strategy.LAST_PASS), [run("later", hours=200)]).candidate is None
 
 
-@pytest.mark.requirement("telemetry:S5.3")
+@pytest.mark.requirement("telemetry:S5.3", "telemetry:W8.1.4")
 def test_runs_that_state_no_program_are_comparable_with_each_other_and_with_no_other():
     nowhere = Scope()
     found = [run("unnamed", scope=nowhere), run("named")]

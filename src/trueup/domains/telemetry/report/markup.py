@@ -11,6 +11,10 @@ class Safe(str):
 
     __slots__ = ()
 
+    def __html__(self) -> str:
+        """Return it as templates take what is escaped already."""
+        return str(self)
+
 
 type Node = str | Safe | Iterable["Node"] | None
 

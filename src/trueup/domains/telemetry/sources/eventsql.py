@@ -83,8 +83,8 @@ def good_sql(rows: str, clock: Clock, *, timed: bool, tagged: bool) -> str:
     """Return the SQL of the normalised events, in the order of the file."""
     inner = (
         f"select {time_sql(clock)} as time, rule.metric as metric, {value_sql('value')} as raw, raw * rule.factor + rule.bias as value, "  # noqa: S608 - built here
-        f"nullif(rule.label, '') as unit{', tags' if tagged else ''} from ({rows}) as event join rule on event.metric = rule.raw_name and event.unit = rule.raw_unit "
-        f"where rule.refused is null"
+        f"nullif(rule.label, '') as unit{', tags' if tagged else ''} from ({rows}) as event "
+        "join rule on event.metric = rule.raw_name and event.unit = rule.raw_unit where rule.refused is null"
     )
     inside = f"abs(raw) <= {LARGEST!r} and abs(value) <= {LARGEST!r}{' and time is not null' if timed else ''}"
     return f"select time, metric, value, unit{', tags' if tagged else ''} from ({inner}) where {inside}"  # noqa: S608 - built here

@@ -24,6 +24,7 @@ def start(trueup, path, *more, name="rec"):
     return trueup("--json", "telemetry", "capture", "start", "--source", "file_replay", "--name", name, "--path", path, *more)
 
 
+@pytest.mark.requirement("telemetry:W8.2.1", "telemetry:W8.2.6")
 def test_a_file_is_replayed_once_and_goes_on_where_it_stopped(trueup, recorded):
     first = start(trueup, recorded, "--max-events", 40)
     rest = start(trueup, recorded)

@@ -81,6 +81,7 @@ def test_example_4_of_rfc_3164_whose_date_begins_with_the_year_is_raw():
     assert parse(line, NOW).grammar == "raw"
 
 
+@pytest.mark.requirement("telemetry:W8.2.5")
 def test_the_process_id_is_no_part_of_the_programs_name():
     found = parse(b"<13>Nov 21 12:00:00 rig app[12]: hello", NOW)
     assert (found.app, found.process, found.text) == ("app", "12", "hello")
