@@ -24,16 +24,20 @@ class Memory:
 
     @property
     def rows(self) -> int:
+        """Number of data rows."""
         return max((column.total for column in self.columns.values()), default=0)
 
     @property
     def numeric(self) -> Sequence[str]:
+        """Names of the metrics."""
         return tuple(self.columns)
 
     def column(self, name: str) -> ColumnData:
+        """Read one metric."""
         return self.columns[name]
 
     def clock(self) -> Values | None:
+        """Return seconds from the first row."""
         return self.times
 
 
@@ -109,7 +113,7 @@ SERIES: Mapping[str, Generator] = {
     "whole numbers": lambda rng, n: rng.poisson(3.0, n).astype(np.float64),
     "rounded to a quarter sd": lambda rng, n: np.round(rng.normal(size=n) * 4.0) / 4.0,
     "two values": lambda rng, n: (rng.random(n) < 0.2).astype(np.float64),
-    "constant": lambda rng, n: np.full(n, 3.5),
+    "constant": lambda _, n: np.full(n, 3.5),
     "bursts over rest": _bursts,
     "heavy tails (t, 3)": lambda rng, n: rng.standard_t(3, size=n),
     "autoregression 0.5": autoregression(0.5),

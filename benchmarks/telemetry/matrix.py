@@ -116,7 +116,9 @@ def page(found: dict[str, Any]) -> str:
     for row in found["power"]:
         shares = [percent(row[key] / row["trials"]) for key in ("found", "named", "alone")]
         interval = f"{percent(row['low'])}–{percent(row['high'])}"
-        lines.append(f"| {row['fault']} | `{row['kind']}` | {row['trials']:,} | {shares[0]} | {shares[1]} ({interval}) | {shares[2]} |")
+        lines.append(
+            f"| {row['fault']} | `{row['kind']}` | {row['trials']:,} | {shares[0]} | {shares[1]} ({interval}) | {shares[2]} |"
+        )
     lines += [
         "",
         "## False alarms",
@@ -133,14 +135,18 @@ def page(found: dict[str, Any]) -> str:
         lines.append(f"| {row['series']} | {row['n']:,} | {row['trials']:,} | {row['alarms']} | {share} | {unjudged} |")
     total, trials = (sum(row[key] for row in found["false_alarms"]) for key in ("alarms", "trials"))
     low, high = wilson(total, trials)
-    lines += ["", f"All series and lengths: {total} of {trials:,} runs, {percent(total / trials)} % ({percent(low)}–{percent(high)}).", ""]
+    lines += [
+        "",
+        f"All series and lengths: {total} of {trials:,} runs, {percent(total / trials)} % ({percent(low)}–{percent(high)}).",
+        "",
+    ]
     return "\n".join(lines)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--power-trials", type=int, default=400, help="pairs for each fault")
-    parser.add_argument("--trials", type=int, default=600, help="runs for each series and length; fewer of the long ones")
+    parser.add_argument("--power-trials", type=int, default=300, help="pairs for each fault")
+    parser.add_argument("--trials", type=int, default=400, help="runs for each series and length; fewer of the long ones")
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--results", type=Path, default=RESULTS)

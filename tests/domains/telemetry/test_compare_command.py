@@ -7,6 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from tests.domains.telemetry.runfiles import write_run
+
 rng = np.random.default_rng(20260102)
 ROWS = 400
 
@@ -231,3 +233,16 @@ def test_the_host_is_sampled_into_a_file_that_compares(trueup, compare, tmp_path
     _, value = compare(tmp_path / "host.parquet", tmp_path / "host.parquet")
     assert (value["findings"], "time_ms" in {e["name"] for e in value["excluded"]}) == ([], True)
     assert trueup("telemetry", "host", "--seconds", "1", "--pid", "999999999", "--out", "x.parquet").code == 4
+
+
+def test_a_registry_names_the_metrics_and_holds_them_to_their_limits(trueup, tmp_path):
+    for name in ("a", "b"):
+        write_run(tmp_path / f"{name}.csv", ord(name))
+    (tmp_path / "registry.yaml").write_text("version: '1'\nmetrics:\n  bus_voltage: {aliases: [volt], unit: V, fail_threshold: 12.2}\n")
+    args = ("telemetry", "compare", "--baseline", tmp_path / "a.csv", "--run", tmp_path / "b.csv")
+    assert trueup(*args).code == 0
+    done = trueup("--json", *args, "--registry", tmp_path / "registry.yaml")
+    assert (done.code, [(f["metric"], f["kind"]) for f in done.json["findings"]]) == (20, [("bus_voltage", "limit")])
+    (tmp_path / "registry.yaml").write_text("version: '1'\nmetrics:\n  x: {units: V}\n")
+    bad = trueup(*args, "--registry", tmp_path / "registry.yaml")
+    assert (bad.code, "registry.yaml:3" in bad.err) == (3, True)

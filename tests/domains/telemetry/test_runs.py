@@ -206,3 +206,31 @@ def test_a_registry_that_contradicts_itself_is_not_set(run, session):
     with pytest.raises(UnreadableInput, match="invariant_min"):
         run(PutRegistry, registry={"version": "1", "metrics": {"x": {"invariant_min": 2, "invariant_max": 1}}})
     assert queries.configuration(session.tenant, queries.REGISTRY) is None
+
+
+@pytest.mark.requirement("telemetry:W8.1.1")
+def test_limits_of_the_registry_hold_without_a_baseline(taken, run):
+    run(PutRegistry, registry={"version": "1", "metrics": {"volt": {"unit": "V", "invariant_max": 12.1}}})
+    taken("r1")
+    value = run(AnalyzeRun, run="r1")
+    assert (value["verdict"], [(item["metric"], item["kind"]) for item in value["findings"]]) == ("FAIL", [("volt", "invariant")])
+    assert value["metric_registry"]
+
+
+@pytest.mark.requirement("telemetry:W8.1.1")
+def test_a_critical_metric_of_the_registry_that_is_missing_fails_with_and_without_a_baseline(taken, run):
+    taken("r1")
+    run(PutRegistry, registry={"version": "1", "metrics": {"resets": {"critical": True, "invariant_eq": 0}, "volt": {}, "amp": {}}})
+    assert run(AnalyzeRun, run="r1")["verdict"] == "FAIL"
+    taken("r2", 2)
+    value = run(AnalyzeRun, run="r2", baseline="r1")
+    assert (value["verdict"], value["findings"][0]["metric"]) == ("FAIL", "resets")
+
+
+def test_a_metric_outside_the_registry_is_told_and_compared_all_the_same(taken, run):
+    run(PutRegistry, registry={"version": "1", "metrics": {"amp": {"unit": "A"}}})
+    taken("r1")
+    taken("r2", 2, shift=1.0)
+    value = run(AnalyzeRun, run="r2", baseline="r1")
+    assert (value["verdict"], [item["metric"] for item in value["findings"]]) == ("PASS_WITH_DRIFT", ["volt"])
+    assert any("volt" in note and "regist" in note for note in value["notes"])

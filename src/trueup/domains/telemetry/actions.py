@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from trueup.domains.telemetry import configuring
 from trueup.domains.telemetry import facts as known
 from trueup.domains.telemetry.progress import tell
 from trueup.kernel.actions.base import Action, Context, Input, Outcome
@@ -20,6 +21,7 @@ from trueup.kernel.evidence.engine.fact import Fact, FactValue, Predicate
 
 if TYPE_CHECKING:
     from trueup.domains.telemetry.engine.result import Comparison  # needs NumPy, which most commands do not
+    from trueup.domains.telemetry.engine.table import Table
 
 KEEP_BELOW = 16 << 20
 SOURCE = "trueup.telemetry.compare"
@@ -35,6 +37,7 @@ class Wishes(Input):
     alpha: float = Field(default=0.01, gt=0, lt=1)
     keep_inputs: Literal["auto", "always", "never"] = "auto"
     pdf: bool = False
+    registry: dict[str, Any] | None = None
 
 
 class CompareInput(Wishes):
@@ -91,18 +94,23 @@ def compared(ctx: Context, files: tuple[File, File], wishes: Wishes) -> Compared
     """
     from trueup.domains.telemetry.engine.compare import CompareConfig, compare
     from trueup.domains.telemetry.engine.document import document
-    from trueup.domains.telemetry.engine.views import Watched
+    from trueup.domains.telemetry.engine.views import Mapped, Watched
     from trueup.domains.telemetry.sources.tabular import open_table
 
     tell(0.0, "reading")
     before = tuple(digest(file.path) for file in files)
-    config = CompareConfig(alpha=wishes.alpha, critical=frozenset(wishes.critical), drift_is_fail=wishes.drift_is_fail)
+    asked: dict[str, Any] = {"alpha": wishes.alpha, "critical": frozenset(wishes.critical), "drift_is_fail": wishes.drift_is_fail}
+    registry = configuring.given_registry(wishes.registry) if wishes.registry is not None else None
+    config = CompareConfig(**asked, **(configuring.rules(registry) if registry else {}))
     spool = ctx.ports.spool()
     with open_table(files[0].path, workdir=spool) as baseline, open_table(files[1].path, workdir=spool) as run:
-        done, all_of_them = count(), max(1, len(run.numeric))
-        watched = Watched(run, lambda name: tell(0.1 + 0.8 * next(done) / all_of_them, name))
-        comparison = compare(baseline, watched, config=config)
         read = [f"baseline: {note}" for note in baseline.notes] + [f"run: {note}" for note in run.notes]
+        sides: list[Table] = [baseline, run]
+        if registry:
+            sides = [Mapped(side, configuring.columns(side.numeric, registry)) for side in sides]
+        done, all_of_them = count(), max(1, len(run.numeric))
+        watched = Watched(sides[1], lambda name: tell(0.1 + 0.8 * next(done) / all_of_them, name))
+        comparison = compare(sides[0], watched, config=config)
         comparison = replace(comparison, notes=(*read, *comparison.notes))
     digests = (digest(files[0].path), digest(files[1].path))
     if digests != before:

@@ -89,7 +89,7 @@ class IngestRun(Action[IngestRunInput, None, Taken]):
         sha256 = digest(input.path)
         registry, _ = configuring.registry(ctx)
         with open_table(input.path, workdir=ctx.ports.spool()) as table:
-            mapping = {name: asdict(source) for name, source in analysing.columns(table.numeric, registry).items()}
+            mapping = {name: asdict(source) for name, source in configuring.columns(table.numeric, registry).items()}
             numbers = {name: numbers_of(table.column(source["raw"])) for name, source in mapping.items()}
             excluded = [{"name": item.name, "reason": item.reason} for item in table.excluded]
             rows, notes = table.rows, table.notes

@@ -1,7 +1,7 @@
 """Holding a run against its baseline: choose, open, compare, draw. Changes nothing but the artifact store."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,20 +14,15 @@ from trueup.domains.telemetry.engine.quality import decay
 from trueup.domains.telemetry.engine.selection import Chosen, Form, Strategy, Wanted, choose
 from trueup.domains.telemetry.models import Run
 from trueup.kernel.actions.base import Context
-from trueup.kernel.errors import NotFound, UnreadableInput
+from trueup.kernel.errors import NotFound
 from trueup.kernel.evidence.artifacts import Artifact
 from trueup.kernel.evidence.engine.encode import encode
-from trueup.kernel.words import Verdict
 
 if TYPE_CHECKING:
     from trueup.domains.telemetry.engine.config import CompareConfig
     from trueup.domains.telemetry.engine.registry import Registry
     from trueup.domains.telemetry.engine.result import Comparison
-    from trueup.domains.telemetry.engine.table import Table
-    from trueup.domains.telemetry.engine.views import Source
     from trueup.domains.telemetry.sources.stored import StoredRun
-
-_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +44,6 @@ class Analysed:
     artifacts: tuple[Artifact, ...]
 
 
-def columns(names: Sequence[str], registry: "Registry | None" = None) -> "dict[str, Source]":
-    """Say which canonical metric each numeric column of a file is.
-
-    Raises:
-        UnreadableInput: a name is too long to be kept, or two columns are one metric.
-    """
-    from trueup.domains.telemetry.engine.views import Source
-
-    found: dict[str, Source] = {}
-    for name in names:
-        spec = registry.resolve(name) if registry else None
-        metric = spec.name if spec else name
-        if len(metric) > _LONGEST_NAME:
-            raise UnreadableInput(
-                f"the column {name[:40]!r}… has a name of {len(name):,} characters",
-                remedy=f"give it one of at most {_LONGEST_NAME}",
-            )
-        if metric in found:
-            raise UnreadableInput(
-                f"the columns {found[metric].raw!r} and {name!r} are both the metric {metric}",
-                remedy="remove one of them, or the alias from the metric registry",
-            )
-        found[metric] = Source(name, spec.unit if spec else "")
-    return found
-
-
 def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
     """Hold a run against what is chosen for it.
 
@@ -82,8 +51,6 @@ def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
         NotFound: there is no baseline of the name that was given, or data of the run or of its baseline is gone.
         Damaged: it is not what was recorded.
     """
-    from trueup.domains.telemetry.engine.config import CompareConfig
-
     rules, rules_digest = configuring.policy(ctx)
     wanted = Wanted(
         run=str(run.id),
@@ -100,13 +67,25 @@ def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
         raise NotFound(
             f"there is no other run or baseline version {wishes.baseline!r}", remedy="see 'trueup telemetry runs list'"
         )
-    config = CompareConfig(alpha=wishes.alpha, critical=wishes.critical, drift_is_fail=wishes.drift_is_fail)
+    registry, registry_digest = configuring.registry(ctx)
+    config = _config(run, wishes, registry)
     comparison = _compared(ctx, run, chosen, config)
     notes = [*chosen.notes, *_old(ctx, run, chosen, rules)]
     if rules.dual and not wishes.baseline:
         rolling = choose(replace(wanted, strategy=Strategy.ROLLING), known)
         notes += _early(ctx, run, rolling, chosen, config)
-    return _kept(ctx, run, chosen, comparison, notes, rules_digest, pdf=wishes.pdf)
+    digests = {"baseline_policy": rules_digest, "metric_registry": registry_digest}
+    return _kept(ctx, run, chosen, comparison, notes, digests, pdf=wishes.pdf)
+
+
+def _config(run: Run, wishes: Wishes, registry: "Registry | None") -> "CompareConfig":
+    """Join what the caller asks for with what the registry says of each metric in the run's program and mode."""
+    from trueup.domains.telemetry.engine.config import CompareConfig
+
+    asked: dict[str, Any] = {"alpha": wishes.alpha, "critical": wishes.critical, "drift_is_fail": wishes.drift_is_fail}
+    if registry is None:
+        return CompareConfig(**asked)
+    return CompareConfig(**asked, **configuring.rules(registry, run.program, run.context.get("operating_mode", "")))
 
 
 def _parts(ctx: Context, chosen: Chosen) -> list[Run]:
@@ -125,7 +104,7 @@ def _stored(row: Run) -> "StoredRun":
 
 
 def _compared(ctx: Context, run: Run, chosen: Chosen, config: "CompareConfig") -> "Comparison":
-    from trueup.domains.telemetry.engine.compare import compare
+    from trueup.domains.telemetry.engine.compare import compare, judge_alone
     from trueup.domains.telemetry.sources.stored import open_runs
 
     store, spool = ctx.ports.artifacts, ctx.ports.spool()
@@ -133,18 +112,9 @@ def _compared(ctx: Context, run: Run, chosen: Chosen, config: "CompareConfig") -
     with ExitStack() as stack:
         table = stack.enter_context(open_runs(store, ctx.tenant, [_stored(run)], spool=spool))
         if not parts:
-            return _alone(table, config)
+            return judge_alone(table, config)
         against = stack.enter_context(open_runs(store, ctx.tenant, [_stored(part) for part in parts], spool=spool))
         return compare(against, table, config=config)
-
-
-def _alone(table: "Table", config: "CompareConfig") -> "Comparison":
-    """Answer for a run that there is nothing to hold against."""
-    from trueup.domains.telemetry.engine.result import Comparison
-
-    verdict = Verdict.NO_BASELINE if table.rows else Verdict.NO_DATA
-    note = "nothing was compared: there is no eligible baseline"
-    return Comparison(verdict, (), (), tuple(table.excluded), (note,), 0, table.rows, config.as_dict())
 
 
 def _old(ctx: Context, run: Run, chosen: Chosen, rules: BaselinePolicy) -> list[str]:
@@ -172,12 +142,19 @@ def _early(ctx: Context, run: Run, rolling: Chosen, chosen: Chosen, config: "Com
 
 
 def _kept(
-    ctx: Context, run: Run, chosen: Chosen, comparison: "Comparison", notes: Sequence[str], rules_digest: str, *, pdf: bool
+    ctx: Context,
+    run: Run,
+    chosen: Chosen,
+    comparison: "Comparison",
+    notes: Sequence[str],
+    digests: Mapping[str, str],
+    *,
+    pdf: bool,
 ) -> Analysed:
     from trueup.domains.telemetry.engine.document import document
 
     about = _about(ctx, chosen)
-    config = {"comparison": dict(comparison.config), "baseline_policy": rules_digest}
+    config = {"comparison": dict(comparison.config), **digests}
     body = document(comparison)
     body |= {
         "run": queries.run_document(run),
@@ -185,7 +162,7 @@ def _kept(
         "subject": queries.subject(run.name),
         "notes": [*notes, *body["notes"]],
         "config_digest": hashlib.sha256(encode(_plain(config))).hexdigest(),
-        "baseline_policy": rules_digest,
+        **digests,
     }
     sides = {
         "title": f"{run.name} held against {about['name'] or 'no baseline'}",

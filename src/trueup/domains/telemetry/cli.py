@@ -11,7 +11,7 @@ from trueup.domains.telemetry.cli_config import current, set_registry
 from trueup.domains.telemetry.cli_data import inject, normalize, registry
 from trueup.domains.telemetry.cli_live import capture
 from trueup.domains.telemetry.cli_runs import analyze, ingest, run_command, runs
-from trueup.domains.telemetry.cli_support import FILE, deliver, explained, make_folder
+from trueup.domains.telemetry.cli_support import FILE, deliver, explained, make_folder, registry_document
 from trueup.kernel.doors import App, finish, pass_store
 
 
@@ -32,6 +32,7 @@ def telemetry() -> None:
 @click.option("--critical", multiple=True, metavar="METRIC", help="A metric that must be there and be sound; may be repeated.")
 @click.option("--drift-is-fail", is_flag=True, help="Any drift is FAIL (exit 20) instead of PASS_WITH_DRIFT (exit 10).")
 @click.option("--alpha", default=0.01, show_default=True, help="Share of clean comparisons that may be flagged by chance.")
+@click.option("--registry", "registry_file", type=FILE, help="Metric registry: names, units, limits and what matters.")
 @click.option("--pdf", is_flag=True, help="Make report.pdf too.")
 @click.option(
     "--keep-inputs",
@@ -50,6 +51,7 @@ def compare(
     critical: tuple[str, ...],
     drift_is_fail: bool,
     alpha: float,
+    registry_file: Path | None,
     pdf: bool,
     keep_inputs: str,
 ) -> None:
@@ -70,6 +72,7 @@ def compare(
         "alpha": alpha,
         "keep_inputs": keep_inputs,
         "pdf": pdf,
+        "registry": registry_document(registry_file) if registry_file else None,
     }
     value = dict(app.run(Compare, input))
     if out is not None:

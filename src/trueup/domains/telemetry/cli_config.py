@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from trueup.domains.telemetry.cli_support import FILE
+from trueup.domains.telemetry.cli_support import FILE, registry_document
 from trueup.kernel.doors import App, pass_store
 
 
@@ -14,17 +14,12 @@ from trueup.kernel.doors import App, pass_store
 def set_registry(app: App, path: Path) -> None:
     """Set the tenant's metric registry from a file; runs taken in and analysed from now on go by it."""
     from trueup.domains.telemetry.actions_config import PutRegistry
-    from trueup.domains.telemetry.sources.registryfile import load_registry, read_document
-    from trueup.kernel.errors import ConfigurationError, UnreadableInput
 
-    try:
-        found = load_registry(path)
-    except UnreadableInput as exc:
-        raise ConfigurationError(exc.message, remedy=exc.remedy, details=exc.details) from None
-    value = app.run(PutRegistry, {"registry": read_document(path).value})
+    document = registry_document(path)
+    value = app.run(PutRegistry, {"registry": document})
     app.emit(
-        {**value, "metrics": len(found.metrics)},
-        f"metric registry of {len(found.metrics)} metrics set, digest {value['digest'][:16]}",
+        {**value, "metrics": len(document["metrics"])},
+        f"metric registry of {len(document['metrics'])} metrics set, digest {value['digest'][:16]}",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from trueup.kernel.doors import App
-from trueup.kernel.errors import UsageError
+from trueup.kernel.errors import ConfigurationError, UnreadableInput, UsageError
 
 FILE = click.Path(path_type=Path)
 
@@ -43,3 +43,18 @@ def explained(finding: Mapping[str, Any]) -> str:
     """Return a finding's sentence, which names its metric once."""
     metric, sentence = str(finding["metric"]), str(finding["explanation"])
     return sentence if sentence.startswith(metric) else f"{metric}: {sentence}"
+
+
+def registry_document(path: Path) -> Any:
+    """Read a metric registry's document, after holding it to its form.
+
+    Raises:
+        ConfigurationError: it is none; names file, line and field.
+    """
+    from trueup.domains.telemetry.sources.registryfile import load_registry, read_document
+
+    try:
+        load_registry(path)
+    except UnreadableInput as exc:
+        raise ConfigurationError(exc.message, remedy=exc.remedy, details=exc.details) from None
+    return read_document(path).value

@@ -1,14 +1,19 @@
 """What a tenant has configured: its baseline policy and its metric registry, each version with its digest."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from trueup.domains.telemetry import queries
 from trueup.domains.telemetry.engine.policy import BaselinePolicy, policy_of
 from trueup.kernel.actions.base import Context
 from trueup.kernel.documents import Document
+from trueup.kernel.errors import UnreadableInput
 
 if TYPE_CHECKING:
     from trueup.domains.telemetry.engine.registry import Registry
+    from trueup.domains.telemetry.engine.views import Source
+
+_LONGEST_NAME = 200
 
 
 def policy(ctx: Context) -> tuple[BaselinePolicy, str]:
@@ -23,10 +28,53 @@ def registry(ctx: Context) -> "tuple[Registry | None, str]":
     Raises:
         UnreadableInput: the stored one is not of the form that this version of the product reads.
     """
-    from trueup.domains.telemetry.engine.registryread import read_registry
-    from trueup.domains.telemetry.sources.registryfile import form
-
     row = queries.configuration(ctx.tenant, queries.REGISTRY)
     if row is None:
         return None, ""
-    return read_registry(Document("metric registry", row.body), form("metric-registry")), row.digest
+    return given_registry(row.body), row.digest
+
+
+def given_registry(document: Mapping[str, Any]) -> "Registry":
+    """Read a registry that came as data.
+
+    Raises:
+        UnreadableInput: it is none.
+    """
+    from trueup.domains.telemetry.engine.registryread import read_registry
+    from trueup.domains.telemetry.sources.registryfile import form
+
+    return read_registry(Document("metric registry", document), form("metric-registry"))
+
+
+def rules(registry: "Registry", program: str = "", mode: str = "") -> dict[str, Any]:
+    """Return what a registry asks of a comparison, as keywords of its configuration."""
+    from trueup.domains.telemetry.engine.config import MetricRule
+
+    found = {name: MetricRule(**rule) for name, rule in registry.rules(program, mode).items()}
+    return {"rules": found, "registered": frozenset(registry.metrics)}
+
+
+def columns(names: Sequence[str], registry: "Registry | None" = None) -> "dict[str, Source]":
+    """Say which canonical metric each numeric column of a file is.
+
+    Raises:
+        UnreadableInput: a name is too long to be kept, or two columns are one metric.
+    """
+    from trueup.domains.telemetry.engine.views import Source
+
+    found: dict[str, Source] = {}
+    for name in names:
+        spec = registry.resolve(name) if registry else None
+        metric = spec.name if spec else name
+        if len(metric) > _LONGEST_NAME:
+            raise UnreadableInput(
+                f"the column {name[:40]!r}… has a name of {len(name):,} characters",
+                remedy=f"give it one of at most {_LONGEST_NAME}",
+            )
+        if metric in found:
+            raise UnreadableInput(
+                f"the columns {found[metric].raw!r} and {name!r} are both the metric {metric}",
+                remedy="remove one of them, or the alias from the metric registry",
+            )
+        found[metric] = Source(name, spec.unit if spec else "")
+    return found

@@ -19,6 +19,7 @@ RATE = 10.0
 MEMORY_MIB = 512
 TRIES = 3
 RESTLESS_PERCENT = 12.0  # of the machine, the mean of one second above the median second
+INJECTED = "context_switches_per_s"
 NAMED = ("tree_cpu_percent", "tree_rss_bytes")
 
 
@@ -180,7 +181,19 @@ class _Demo:
             first,
             self._control("control 2: recorded clean pair", self._compare(*clean, "demo:control-2"), "PASS"),
             self._control("control 3: recorded drifted pair", self._compare(*drifted, "demo:control-3"), "PASS_WITH_DRIFT"),
+            self._injected(*clean),
         ]
+
+    def _injected(self, baseline: Path, run: Path) -> Step:
+        """Put a drifting sensor into a copy of the clean run: it must be found, and nothing else."""
+        from trueup.domains.telemetry.actions_data import InjectFault
+
+        faulty = self.folder / "faulty.parquet"
+        fault = {"fault": "sensor_drift", "metrics": [INJECTED], "scale": 6.0, "start": 0.2, "seed": 7}
+        self.app.run(InjectFault, {**fault, "source": run, "output": faulty})
+        value = self._compare(baseline, faulty, "demo:control-4")
+        step = self._control("control 4: a sensor made to drift", value, "PASS_WITH_DRIFT")
+        return replace(step, ok=step.ok and {finding["metric"] for finding in value["findings"]} == {INJECTED})
 
     @staticmethod
     def _control(what: str, value: Mapping[str, Any], expected: str, also: Sequence[str] = ()) -> Step:

@@ -8,16 +8,25 @@ from trueup.kernel.stats.distributions import beta_regularised, kolmogorov_sf, n
 from trueup.kernel.stats.memory import autocorrelation_time, block_means, series_autocorrelation_time
 from trueup.kernel.stats.moments import Moments, mad, moments, quantile_sorted
 from trueup.kernel.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli
+from trueup.kernel.stats.repeats import Repeats, repeats, run_p_value, upper_share
 from trueup.kernel.stats.shape import MidDistribution, shape_distance
+from trueup.kernel.stats.spectrum import Peak, amplitude_at, periodogram, strongest_line
+from trueup.kernel.stats.tails import Tail, poisson_sf, tail_of
+from trueup.kernel.stats.trends import best_ramp, ramp, slope_test
 from trueup.kernel.stats.twosample import TestResult, brown_forsythe, ks_distance, ks_p_value, share_test, welch_t
 
 __all__ = [
     "MidDistribution",
     "Moments",
+    "Peak",
+    "Repeats",
+    "Tail",
     "TestResult",
+    "amplitude_at",
     "autocorrelation_time",
     "benjamini_hochberg",
     "benjamini_yekutieli",
+    "best_ramp",
     "beta_regularised",
     "block_means",
     "brown_forsythe",
@@ -31,11 +40,20 @@ __all__ = [
     "moments",
     "normal_cdf",
     "normal_sf",
+    "periodogram",
+    "poisson_sf",
     "quantile_sorted",
+    "ramp",
+    "repeats",
+    "run_p_value",
     "segment_bounds",
     "series_autocorrelation_time",
     "shape_distance",
     "share_test",
+    "slope_test",
+    "strongest_line",
     "t_sf",
+    "tail_of",
+    "upper_share",
     "welch_t",
 ]

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.domains.telemetry.engine.tables import column, judged, metric
+from tests.domains.telemetry.engine.tables import column, judged, metric, table
+from trueup.domains.telemetry.engine.compare import CompareConfig, compare
 from trueup.domains.telemetry.engine.document import document
 from trueup.domains.telemetry.engine.result import Comparison
 from trueup.kernel.words import Verdict
@@ -89,3 +90,45 @@ def test_a_change_from_the_least_to_the_greatest_numbers_is_found():
     comparison = judged(5e-324 * r.integers(0, 9, 100), 1e308 * r.random(100))
     is_sound(comparison)
     assert comparison.verdict is Verdict.PASS_WITH_DRIFT
+
+
+CHANGES = {
+    "nothing": lambda values: values,
+    "a level": lambda values: values + 1.0,
+    "a scale": lambda values: 3.0 * values,
+    "a trend": lambda values: values + np.linspace(0.0, 4.0, len(values)),
+    "an oscillation": lambda values: values + 3.0 * np.sin(np.arange(len(values)) / 5.0),
+    "held": lambda values: np.where(np.arange(len(values)) < len(values) // 2, values, values[0]),
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(CHANGES)), st.integers(0, 50), st.floats(1e-6, 1e6), st.integers(-1000, 1000), st.booleans())
+def test_scale_sign_and_offset_of_a_metric_make_no_difference(change, seed, scale, offset, mirrored):
+    r = np.random.default_rng(seed)
+    first, second = r.normal(size=400), CHANGES[change](r.normal(size=400))
+    factor = -scale if mirrored else scale
+    plain, moved = judged(first, second), judged(factor * (first + offset), factor * (second + offset))
+    assert [str(f.kind) for f in moved.findings] == [str(f.kind) for f in plain.findings]
+    assert [f.effect for f in moved.findings] == pytest.approx([f.effect for f in plain.findings], rel=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(sorted(CHANGES)))
+def test_the_order_of_metrics_makes_no_difference_to_what_is_found(names):
+    def side(changed):
+        found = {}
+        for name in names:
+            values = np.random.default_rng([sorted(CHANGES).index(name), changed]).normal(size=300)
+            found[name] = CHANGES[name](values) if changed else values
+        return table(**found)
+
+    comparison = compare(side(0), side(1), config=CompareConfig())
+    found = [(f.metric, str(f.kind)) for f in comparison.findings]
+    assert sorted(found) == [
+        ("a level", "level"),
+        ("a scale", "scale"),
+        ("a trend", "trend"),
+        ("an oscillation", "oscillation"),
+        ("held", "stuck"),
+    ]

@@ -6,17 +6,24 @@ the floor. What cannot be judged is said to be so, and never counts as a pass.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from trueup.domains.telemetry.engine import explain
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.findings import adjusted_tests, findings_of, raw_tests, score
-from trueup.domains.telemetry.engine.metric import Examined, examine, unexamined
+from trueup.domains.telemetry.engine.gaps import ROWS, clocks
+from trueup.domains.telemetry.engine.metric import Examined, Pictures, Rows, alone, examine, unexamined
 from trueup.domains.telemetry.engine.result import Comparison, Finding, Kind, MetricResult, Test
-from trueup.domains.telemetry.engine.table import Excluded, Table
+from trueup.domains.telemetry.engine.table import ColumnData, Excluded, Table, clock_of
 from trueup.kernel.stats import benjamini_hochberg
 from trueup.kernel.words import Verdict
 
-__all__ = ["CompareConfig", "compare"]
+__all__ = ["CompareConfig", "compare", "judge_alone"]
+
+type Times = NDArray[np.float64] | None
 
 # what a source calls a column that holds cells, but none that are numbers
 _NOT_NUMBERS = ("text column", "nested values")
@@ -50,18 +57,66 @@ def compare(baseline: Table, run: Table, *, config: CompareConfig) -> Comparison
         empty = [name for name, table in (("the baseline", baseline), ("the run", run)) if not table.rows]
         note = f"{' and '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows"
         return _answer(Verdict.NO_DATA, (), (), baseline, run, (note,), config)
-    examined = _examine_all(baseline, run, config)
+    rows = _rows(baseline, run, config)
+    # a clock is as long as a column: it is kept only where a bound could ask for times
+    times = clock_of(run) if config.rules else None
+    examined = [*_examine_all(baseline, run, config, times), *(rows or ())]
     judged = _judge_all(examined, config)
     findings = [finding for item in judged for finding in item.findings]
     failing = {item.metric for item in examined if item.failing}
-    findings.sort(key=lambda f: (f.metric not in failing, -score(f, config), f.metric, f.kind))
+    findings.sort(key=lambda f: (f.metric not in failing, -score(f, config.of(f.metric)), f.metric, f.kind))
     compared = [name for name in baseline.numeric if name in set(run.numeric)]
-    notes = (*_column_notes(baseline, run, compared), *_unjudged_note(judged), *sorted(item.note for item in judged if item.note))
+    coverage = _coverage(baseline, examined)
+    notes = (
+        *_column_notes(baseline, run, compared),
+        *coverage_note(coverage, baseline, config),
+        *registry_notes((*baseline.numeric, *run.numeric), config),
+        *_unjudged_note(judged),
+        *sorted(item.note for item in judged if item.note),
+        *(f"{item.metric}: {item.remark}" for item in examined if item.remark),
+    )
     verdicts = {item.result.verdict for item in judged}
-    return _answer(_verdict(verdicts, compared), findings, judged, baseline, run, notes, config)
+    if config.strict and any(config.unregistered(name) for name in (*baseline.numeric, *run.numeric)):
+        verdicts.add(Verdict.FAIL)
+    verdict = _verdict(verdicts, compared, covered=coverage >= config.min_coverage)
+    shown = [item for item in judged if item.result.metric != ROWS or item.findings]
+    answer = _answer(verdict, findings, shown, baseline, run, notes, config)
+    clock = {"baseline": rows[0].baseline, "run": rows[0].run} if rows else None
+    return replace(answer, clock=clock, coverage=coverage)
 
 
-def _verdict(verdicts: set[Verdict], compared: Sequence[str]) -> Verdict:
+def judge_alone(run: Table, config: CompareConfig) -> Comparison:
+    """Judge a run that there is no baseline for: bounds hold without one, and nothing else can be said.
+
+    Args:
+        run: the table of what is; each column is read once.
+        config: its rules.
+
+    Returns:
+        NO_DATA when it has no rows; FAIL when a limit or invariant is broken, a critical metric is missing or not
+        clean, or ``strict`` and a metric is not registered; else NO_BASELINE, which is no pass.
+    """
+    if not run.rows:
+        note = "the run has no rows"
+        return Comparison(Verdict.NO_DATA, (), (), tuple(run.excluded), (note,), 0, 0, config.as_dict())
+    times = clock_of(run) if config.rules else None
+    examined = [alone(name, run.column(name), config, times, unjudged="there is no baseline") for name in run.numeric]
+    for name in sorted(config.must_have - set(run.numeric)):
+        text = "is critical and no numeric column of the run"
+        examined.append(unexamined(name, None, None, kind=Kind.MISSING, explanation=text, failing=True))
+    judged = _judge_all(examined, config)
+    findings = sorted((f for item in judged for f in item.findings), key=lambda f: (-score(f, config), f.metric, f.kind))
+    results = tuple(
+        item.result if item.result.verdict is Verdict.FAIL else replace(item.result, verdict=Verdict.NO_BASELINE)
+        for item in judged
+    )
+    failed = any(result.verdict is Verdict.FAIL for result in results)
+    notes = ("there is no baseline: only bounds were judged", *registry_notes(run.numeric, config))
+    verdict = Verdict.FAIL if failed else Verdict.NO_BASELINE
+    return Comparison(verdict, tuple(findings), results, tuple(run.excluded), notes, 0, run.rows, config.as_dict())
+
+
+def _verdict(verdicts: set[Verdict], compared: Sequence[str], *, covered: bool) -> Verdict:
     if Verdict.FAIL in verdicts:
         return Verdict.FAIL
     if not compared:
@@ -69,23 +124,62 @@ def _verdict(verdicts: set[Verdict], compared: Sequence[str]) -> Verdict:
     for verdict in (Verdict.PASS_WITH_DRIFT, Verdict.INSUFFICIENT_DATA):
         if verdict in verdicts:
             return verdict
-    return Verdict.PASS
+    return Verdict.PASS if covered else Verdict.PASS_WITH_DRIFT
 
 
-def _examine_all(baseline: Table, run: Table, config: CompareConfig) -> list[Examined]:
+def _rows(baseline: Table, run: Table, config: CompareConfig) -> tuple[Examined] | None:
+    """Compare the clocks; None unless both sides have one."""
+    first = clock_of(baseline)
+    second = None if first is None else clock_of(run)
+    if first is None or second is None:
+        return None
+    found = clocks(first, second, config)
+    sides = ColumnData(np.empty(0), len(first)), ColumnData(np.empty(0), run.rows)
+    # a clock by itself is judged by nothing else, so short clocks are no reason to put off the run
+    return (
+        Examined(ROWS, found.baseline, found.run, sides, Pictures(), Rows(None, run.rows), more=found.tests, told=found.told),
+    )
+
+
+def _coverage(baseline: Table, examined: Sequence[Examined]) -> float:
+    """Return the share of the baseline's metrics that have a value in the run; 1 where it has none."""
+    here = {item.metric for item in examined if item.present}
+    return sum(name in here for name in baseline.numeric) / max(len(baseline.numeric), 1) if baseline.numeric else 1.0
+
+
+def coverage_note(coverage: float, baseline: Table, config: CompareConfig) -> list[str]:
+    """Say that too few metrics are there."""
+    if coverage >= config.min_coverage:
+        return []
+    there, total = round(coverage * len(baseline.numeric)), len(baseline.numeric)
+    least = explain.share(config.min_coverage)
+    return [f"coverage: {there} of {total} metrics of the baseline have a value in the run; {least} are asked for"]
+
+
+def registry_notes(names: Sequence[str], config: CompareConfig) -> list[str]:
+    """Name the metrics that the registry does not know."""
+    unknown = [name for name in dict.fromkeys(names) if config.unregistered(name)]
+    strict = "; strict: that fails the run" if config.strict else ""
+    return [f"not in the registry: {', '.join(unknown)}{strict}"] if unknown else []
+
+
+def _examine_all(baseline: Table, run: Table, config: CompareConfig, times: Times) -> list[Examined]:
     """Examine the baseline's metrics in its order, then the critical ones that it does not have, by name."""
     there, others = set(run.numeric), {item.name: item.reason for item in run.excluded}
     examined = []
     for name in baseline.numeric:
         if name in there:
-            examined.append(examine(name, baseline.column(name), run.column(name), config))
+            examined.append(examine(name, baseline.column(name), run.column(name), config.of(name), times))
         else:
             examined.append(_missing(name, baseline, others.get(name), config))
-    for name in sorted(config.critical - set(baseline.numeric)):
+    for name in sorted((config.must_have | set(config.rules)) - set(baseline.numeric)):
+        critical = name in config.must_have
         if name in there:
             reason = "it is critical, and the baseline has no numeric column of that name to compare it with"
-            examined.append(unexamined(name, None, run.column(name), unjudged=reason))
-        else:
+            found = alone(name, run.column(name), config, times, unjudged=reason)
+            # of what is not critical only a broken bound is told: there is nothing to hold it against
+            examined += [found] if critical or found.certain else []
+        elif critical:
             text = "is critical and a numeric column neither in the baseline nor in the run"
             examined.append(unexamined(name, None, None, kind=Kind.MISSING, explanation=text, failing=True))
     return examined
@@ -93,7 +187,7 @@ def _examine_all(baseline: Table, run: Table, config: CompareConfig) -> list[Exa
 
 def _missing(name: str, baseline: Table, excluded: str | None, config: CompareConfig) -> Examined:
     """Judge a column of the baseline that is not a numeric column of the run."""
-    critical = name in config.critical
+    critical = name in config.must_have
     if excluded is not None and excluded.startswith(_NOT_NUMBERS):
         kind, text = Kind.QUARANTINE, f"holds no numbers in the run ({excluded})"
     else:
@@ -108,7 +202,7 @@ def _judge_all(examined: Sequence[Examined], config: CompareConfig) -> list[_Jud
     judged, start = [], 0
     for item in examined:
         stop = start + len(raw_tests(item))
-        judged.append(_judge(item, q_values[start:stop], config))
+        judged.append(_judge(item, q_values[start:stop], config.of(item.metric)))
         start = stop
     return judged
 
@@ -124,6 +218,8 @@ def _judge(item: Examined, q_values: list[float], config: CompareConfig) -> _Jud
         verdict, reason = Verdict.INSUFFICIENT_DATA, item.unjudged
     else:
         verdict, reason = Verdict.PASS, _reason(item, tests, config)
+    if config.strict and config.unregistered(item.metric) and item.metric != ROWS:
+        verdict, reason = Verdict.FAIL, f"it is not in the registry; {reason}"
     pictures = item.pictures
     result = MetricResult(
         metric=item.metric,

@@ -4,8 +4,8 @@ A constant has no deviation to measure a change in, so there is no test and no f
 value has changed, and that is certain. Where only one side is constant, the cells that depart from it are counted:
 
 * *the baseline was constant, the run is not:* a finding when more than half of the run departs, when it departs in so
-  many of twenty equal stretches that chance would not have left them all on the run's side, or when at least forty
-  cells depart. A few isolated cells are neither a drift nor a pass: new, and too few to tell.
+  many of twenty equal stretches that chance would not have left them all on the run's side (a test among the others,
+  and adjusted with them), or when at least forty cells depart. A few isolated cells are neither a drift nor a pass: new, and too few to tell.
 * *the run is constant, the baseline was not:* a finding when more than half of the baseline stood elsewhere, or when
   it departed in so many stretches that their absence is no chance. A run that stands where the baseline nearly always
   stood is no difference.
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine.config import CompareConfig
+from trueup.domains.telemetry.engine.rawtest import RawTest
+from trueup.domains.telemetry.engine.result import Kind
 
 _STRETCHES = 20
 # so many departing cells, in units of the least sample, are a behaviour and not an event
@@ -56,14 +58,19 @@ def departures(varying: NDArray[np.float64], constant: float, others: int) -> De
     return Departures(len(away), len(away) / n, int(away[0]), float((n / (n + others)) ** touched))
 
 
+def departure_test(found: Departures) -> RawTest:
+    """Return the test that the departing stretches all fell on one side by chance; it has no floor."""
+    return RawTest("departures", Kind.CONSTANT_CHANGED, float(found.cells), found.chance, found.share, 0.0, 1.0)
+
+
 def became_varying(found: Departures, config: CompareConfig) -> bool:
-    """Decide whether a run that departs from the baseline's constant is a finding (else it is not known)."""
-    return found.share > 0.5 or found.chance < config.alpha or found.cells >= _MANY * config.min_n
+    """Decide whether a run surely departs from the baseline's constant; if not, the test decides, or it is not known."""
+    return found.share > 0.5 or found.cells >= _MANY * config.min_n
 
 
-def became_constant(found: Departures, config: CompareConfig) -> bool:
-    """Decide whether a run that stands still where the baseline varied is a finding (else it is no difference)."""
-    return found.share > 0.5 or found.chance < config.alpha
+def became_constant(found: Departures) -> bool:
+    """Decide whether a run surely stands still where the baseline varied; if not, the test decides."""
+    return found.share > 0.5
 
 
 def relative_change(before: float, after: float) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from trueup.domains.telemetry.engine import explain
 from trueup.domains.telemetry.engine.config import CompareConfig
-from trueup.domains.telemetry.engine.detect import RawTest
+from trueup.domains.telemetry.engine.rawtest import RawTest
 from trueup.domains.telemetry.engine.result import Kind
 from trueup.domains.telemetry.engine.table import ColumnData
 from trueup.kernel.stats import share_test

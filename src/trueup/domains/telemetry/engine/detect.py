@@ -10,8 +10,9 @@ run is the baseline's process, so the baseline's tau is the right one, and a run
 by its own long memory. That holds once the baseline knows its tau (``_KNOWN`` independent values); below, the greater
 of the baseline's and the run's own is taken, the run's with its strongest step removed.
 
-*Separation of kinds.* Scale is tested with the run's changes of level taken out, shape with those of level and scale
-taken out, so that one change is not reported three times.
+*Separation of kinds.* Held stretches and spikes are taken out first, then trend and oscillation (``motion``); scale is
+tested with the run's changes of level taken out too, shape with those of level and scale, so that one change is not
+reported three times.
 """
 
 import math
@@ -23,9 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine.config import CompareConfig
+from trueup.domains.telemetry.engine.motion import motion
 from trueup.domains.telemetry.engine.onset import level_bounds, margin, value_bounds, without_levels
+from trueup.domains.telemetry.engine.oscillation import Wave
+from trueup.domains.telemetry.engine.rawtest import RawTest
 from trueup.domains.telemetry.engine.result import Kind
 from trueup.domains.telemetry.engine.sample import POINTS, Sample, Track, sample_of, spread_track
+from trueup.domains.telemetry.engine.spikes import Spikes, spikes
+from trueup.domains.telemetry.engine.stuck import Held, stuck
+from trueup.domains.telemetry.engine.trend import Trend
 from trueup.kernel.stats import (
     Moments,
     TestResult,
@@ -42,6 +49,8 @@ from trueup.kernel.stats import (
 
 # a tau estimated from so many independent values is good to about a fifth
 _KNOWN = 50.0
+# where tau is known from both sides, so few independent values do: the tests' degrees of freedom tell how few they are
+_FEW = 3.0
 # so few different values make a lattice on which shape has no meaning apart from level and scale
 _COARSE = 12
 _TWO = 2
@@ -53,24 +62,6 @@ class Lattice(IntEnum):
     NONE = 0
     FEW_VALUES = 1
     TWO_VALUES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class RawTest:
-    """A test before the adjustment for the number of tests.
-
-    Args:
-        effect: unit-free size, comparable with ``floor``.
-        strength: the effect on a scale where the floor is 1 (a ratio of 1/4 is as strong as one of 4).
-    """
-
-    name: str
-    kind: Kind
-    statistic: float
-    p_value: float
-    effect: float
-    floor: float
-    strength: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +90,8 @@ class Detected:
         level, scale: the changes the tests speak of; None where nothing was tested.
         lattice: how far level, scale and shape can move apart.
         unresolved: why the metric cannot be judged; empty when it was.
+        trend, wave: what was taken out; None where nothing was.
+        held, spikes: what the tests of them speak of; None where there is nothing.
     """
 
     tests: tuple[RawTest, ...]
@@ -106,6 +99,19 @@ class Detected:
     scale: Change | None
     lattice: Lattice
     unresolved: str
+    trend: Trend | None = None
+    wave: Wave | None = None
+    held: Held | None = None
+    spikes: Spikes | None = None
+
+    def places(self) -> set[int]:
+        """Return the indices of all values that a finding could name."""
+        found = {0}
+        found |= {change.cut for change in (self.level, self.scale) if change and change.cut is not None}
+        found |= {self.trend.onset} if self.trend else set()
+        found |= {self.wave.onset} if self.wave and self.wave.onset is not None else set()
+        found |= {self.held.start} if self.held else set()
+        return found | ({int(self.spikes.cells[0])} if self.spikes else set())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,9 @@ class _Pair:
     @property
     def effective(self) -> float:
         return min(self.baseline.moments.n, self.run.moments.n) / self.tau
+
+    def suffices(self, config: CompareConfig) -> bool:
+        return self.effective >= (min(_FEW, config.min_effective) if self.baseline.is_known else config.min_effective)
 
     def whole(self) -> TestResult:
         first, second = self.baseline.moments, self.run.moments
@@ -155,7 +164,7 @@ def _without_step(track: Track) -> tuple[Moments, float]:
 def pair(baseline: Track, run: Track) -> _Pair:
     """Join two tracks under one autocorrelation time (see the module's text)."""
     stepless, own = _without_step(run)
-    tau = baseline.tau if baseline.effective >= _KNOWN else max(baseline.tau, own)
+    tau = baseline.tau if baseline.is_known or baseline.effective >= _KNOWN else max(baseline.tau, own)
     variance = max(baseline.moments.variance, stepless.variance)
     length = run.moments.n / len(run.blocks)
     return _Pair(baseline, run, tau, math.sqrt(variance * tau / length))
@@ -276,6 +285,21 @@ def _lattice(baseline: Sample, run: Sample) -> Lattice:
     return Lattice.FEW_VALUES if len(seen) <= _COARSE or _rests(baseline) or _rests(run) else Lattice.NONE
 
 
+def _rest(run: Sample, held: Held | None, lone: Spikes | None) -> tuple[Sample | None, NDArray[np.int64] | None]:
+    """Return the run without the values taken out, and which of its values are left; (run, None) where none is."""
+    out = [found.cells for found in (held, lone) if found]
+    if not out:
+        return run, None
+    left = np.ones(run.n, dtype=bool)
+    left[np.concatenate(out)] = False
+    kept = np.flatnonzero(left).astype(np.int64)
+    return (sample_of(run.values[kept]) if len(kept) else None), kept
+
+
+def _placed(index: int | None, kept: NDArray[np.int64] | None) -> int | None:
+    return index if kept is None or index in {None, 0} else int(kept[index])
+
+
 def detect(baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
     """Carry out all tests of one metric that has enough independent values.
 
@@ -284,11 +308,36 @@ def detect(baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
         run: what is, not constant.
         config: significance and floors.
     """
+    (hold, held), (lonely, lone) = stuck(baseline, run, config), spikes(baseline, run, config)
+    first = (hold, lonely)
+    rest, kept = _rest(run, held if hold.is_sure(config) else None, lone if lonely.is_sure(config) else None)
+    joint = pair(baseline.level, rest.level) if rest else None
+    if rest is None or joint is None or rest.n < config.min_n or not joint.suffices(config):
+        text = "beside the values that it held and those far outside, too few are left to be tested"
+        return Detected(first, None, None, Lattice.NONE, text, held=held, spikes=lone)
+    moved = motion(baseline, rest, joint.deviation, joint.effective, config)
+    found = _changes(baseline, rest, moved.calm, config)
+    cuts = [change and replace(change, cut=_placed(change.cut, kept)) for change in (found.level, found.scale)]
+    trend, wave = moved.trend, moved.wave
+    return replace(
+        found,
+        tests=(*found.tests, *moved.tests, *first),
+        level=cuts[0],
+        scale=cuts[1],
+        trend=trend and replace(trend, onset=_placed(trend.onset, kept) or 0),
+        wave=wave and replace(wave, onset=_placed(wave.onset, kept)),
+        held=held,
+        spikes=lone,
+    )
+
+
+def _changes(baseline: Sample, rest: Sample, run: Sample, config: CompareConfig) -> Detected:
+    """Test level, scale and shape of a run whose trend and oscillation are taken out of ``rest``."""
     joint = pair(baseline.level, run.level)
     tests, level, steady, calm = _level(baseline, run, joint, config)
-    lattice = _lattice(baseline, run)
+    lattice = _lattice(baseline, rest)
     spread = pair(calm, steady.spread)
-    if spread.effective < config.min_effective:
+    if not spread.suffices(config):
         ratio = _ratio(spread.run.moments.mean, spread.baseline.moments.mean)
         unresolved = ""
         if abs(math.log(ratio)) >= math.log(config.scale_floor):

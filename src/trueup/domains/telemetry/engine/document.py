@@ -16,12 +16,15 @@ def document(comparison: Comparison, **more: Any) -> dict[str, Any]:
         "notes": list(comparison.notes),
         "metrics": [_metric(metric) for metric in comparison.metrics],
         "rows": {"baseline": comparison.baseline_rows, "run": comparison.run_rows},
+        "clock": _clean(comparison.clock),
+        "coverage": _clean(comparison.coverage),
         "config": _clean(comparison.config),
         **more,
     }
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
+    part = {name: getattr(finding, name) for name in ("index_range", "time_range", "worst")}
     return {
         "metric": finding.metric,
         "kind": str(finding.kind),
@@ -32,6 +35,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "baseline": _clean(finding.baseline),
         "run": _clean(finding.run),
         "explanation": finding.explanation,
+        **{name: _clean(value) for name, value in part.items() if value is not None},
     }
 
 

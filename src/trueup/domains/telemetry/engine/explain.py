@@ -64,7 +64,7 @@ def place(onset: int | None, rows: int) -> str:
     return "from the first row on" if onset == 0 else f"from row {onset:,} of {rows:,} on"
 
 
-def level(before: float, after: float, deviations: float, where: str) -> str:
+def level(before: float, after: float, deviations: float, where: str, unit: str = "") -> str:
     """Explain a change of level.
 
     >>> level(12.1, 13.9, 7.4, "from row 9,000 of 10,000 on")
@@ -72,10 +72,11 @@ def level(before: float, after: float, deviations: float, where: str) -> str:
     """
     first, second = two_numbers(before, after)
     verb = "rose" if after > before else "fell"
-    return f"{verb} from {first} to {second}{percent(before, after)}, {number(deviations)} baseline standard deviations, {where}"
+    size = f"{number(deviations)} baseline standard deviations"
+    return f"{verb} from {first} to {second}{of_unit(unit)}{percent(before, after)}, {size}, {where}"
 
 
-def scale(before: float, after: float, where: str) -> str:
+def scale(before: float, after: float, where: str, unit: str = "") -> str:
     """Explain a change of scale, by the mean deviations from the median.
 
     >>> scale(0.5, 2.0, "from the first row on")
@@ -85,8 +86,11 @@ def scale(before: float, after: float, where: str) -> str:
     ratio = after / before if before else math.inf
     if ratio >= 1.0:
         how = f"{number(ratio)} times as widely" if math.isfinite(ratio) else "where it hardly did"
-        return f"scatters {how}: mean deviation from the median rose from {first} to {second}, {where}"
-    return f"scatters {number(100.0 * ratio)} % as widely: mean deviation from the median fell from {first} to {second}, {where}"
+        return f"scatters {how}: mean deviation from the median rose from {first} to {second}{of_unit(unit)}, {where}"
+    share_of = number(100.0 * ratio)
+    return (
+        f"scatters {share_of} % as widely: mean deviation from the median fell from {first} to {second}{of_unit(unit)}, {where}"
+    )
 
 
 def shape(distance: float) -> str:
@@ -104,3 +108,53 @@ def share(part: float) -> str:
     if 0.9999 < part < 1.0:
         return "more than 99.99 %"
     return f"{100.0 * part:.3g} %"
+
+
+def trend(before: float, after: float, deviations: float, where: str, unit: str = "") -> str:
+    """Explain a trend.
+
+    >>> trend(8.0, 11.0, 3.0, "from the first row on", "V")
+    'rises steadily from 8 to 11 V (+37.5 %), 3 baseline standard deviations, from the first row on'
+    """
+    first, second = two_numbers(before, after)
+    verb = "rises" if after > before else "falls"
+    size = f"{number(deviations)} baseline standard deviations"
+    return f"{verb} steadily from {first} to {second}{of_unit(unit)}{percent(before, after)}, {size}, {where}"
+
+
+def oscillation(amplitude: float, period: float, deviations: float, where: str, unit: str = "") -> str:
+    """Explain an oscillation; the period is in values.
+
+    >>> oscillation(0.5, 50.0, 2.0, "from the first row on", "V")
+    'swings by ±0.5 V every 50 values, 2 baseline standard deviations, from the first row on'
+    """
+    size = f"{number(deviations)} baseline standard deviations"
+    return f"swings by ±{number(amplitude)}{of_unit(unit)} every {number(period)} values, {size}, {where}"
+
+
+def stuck(value: float, longest: int, cells: int, total: int, where: str, unit: str = "") -> str:
+    """Explain held values.
+
+    >>> stuck(3.2, 500, 500, 1000, "from row 500 of 1,000 on")
+    'held 3.2 for 500 values in a row; 500 of 1,000 values (50 %) repeat the one before for longer than chance, from row 500 of 1,000 on'
+    """
+    part = share(cells / total)
+    return (
+        f"held {number(value)}{of_unit(unit)} for {longest:,} values in a row; {cells:,} of {total:,} values ({part}) repeat "
+        f"the one before for longer than chance, {where}"
+    )
+
+
+def spike(events: int, farthest: float, deviations: float, first: str, unit: str = "") -> str:
+    """Explain spikes.
+
+    >>> spike(5, 31.2, 30.5, "the first at row 17 of 1,000")
+    'has 5 isolated spikes, the farthest 31.2, 30.5 baseline standard deviations out, the first at row 17 of 1,000'
+    """
+    size = f"{number(deviations)} baseline standard deviations out"
+    return f"has {events:,} isolated spikes, the farthest {number(farthest)}{of_unit(unit)}, {size}, {first}"
+
+
+def of_unit(unit: str) -> str:
+    """Write a unit behind a number."""
+    return f" {unit}" if unit else ""

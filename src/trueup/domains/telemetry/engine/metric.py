@@ -1,27 +1,40 @@
 """One metric from two columns to raw tests, certain findings and the pictures of the report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine import explain
-from trueup.domains.telemetry.engine.config import CompareConfig
-from trueup.domains.telemetry.engine.constants import became_constant, became_varying, departures, relative_change
+from trueup.domains.telemetry.engine.config import CompareConfig, MetricRule
+from trueup.domains.telemetry.engine.constants import (
+    Departures,
+    became_constant,
+    became_varying,
+    departure_test,
+    departures,
+    relative_change,
+)
 from trueup.domains.telemetry.engine.coverage import gap_test, quarantine
-from trueup.domains.telemetry.engine.detect import Detected, RawTest, detect, effective_size
+from trueup.domains.telemetry.engine.detect import Detected, detect, effective_size
 from trueup.domains.telemetry.engine.envelope import envelope, histogram, histogram_edges
+from trueup.domains.telemetry.engine.limits import broken_bounds
+from trueup.domains.telemetry.engine.rawtest import RawTest
 from trueup.domains.telemetry.engine.result import Envelope, Finding, Kind
+from trueup.domains.telemetry.engine.ruled import is_tested, ruled
 from trueup.domains.telemetry.engine.sample import Sample, clean, common_exponent, finite, sample_of, summary, unscaled
 from trueup.domains.telemetry.engine.slow import Outcome, judge_slow
+from trueup.domains.telemetry.engine.slowmemory import pooled_time, with_time
 from trueup.domains.telemetry.engine.table import ColumnData
 
 STEADY = "no difference was found"
 
 # explanations that begin with a verb of the metric; the others begin with a count
-_NAMED = frozenset({Kind.LEVEL, Kind.SCALE, Kind.CONSTANT_CHANGED, Kind.MISSING})
+_NAMED = frozenset(
+    {Kind.LEVEL, Kind.SCALE, Kind.CONSTANT_CHANGED, Kind.MISSING, Kind.TREND, Kind.OSCILLATION, Kind.STUCK, Kind.SPIKE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,10 @@ class Rows:
         rows = self.rows
         return self if rows is None else Rows({i: int(rows[i]) for i in indices if i is not None}, self.total)
 
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Return the rows of two values."""
+        return (first, last) if self.rows is None else (int(self.rows[first]), int(self.rows[last]))
+
     def of(self, index: int | None) -> int | None:
         """Return the row of a value."""
         return index if index is None or self.rows is None else int(self.rows[index])
@@ -48,6 +65,10 @@ class Rows:
         """Write from which row on."""
         # the first value is where a metric starts, whatever rows before it are empty
         return explain.place(0 if index == 0 else self.of(index), self.total)
+
+    def at(self, index: int) -> str:
+        """Write at which row."""
+        return f"at row {self.of(index):,} of {self.total:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +92,13 @@ class Examined:
         detected: raw tests of level, scale and shape; None when none could be carried out.
         unjudged: why the metric cannot be judged; empty when it was.
         reason: what there is to say when nothing was found.
-        note: a sentence for the reader, found or not.
+        note: a sentence for the reader, told where nothing was found.
+        remark: a sentence for the reader, found or not.
+        more: tests of what is no metric (rows), with the words of their findings in ``told``.
+        present: whether the run has a value of it.
         exponent: the power of two that the comparison's unit stands for.
+        deviation: the baseline's standard deviation, in the comparison's unit.
+        unit: what the metric is measured in; empty where nobody said.
     """
 
     metric: str
@@ -89,8 +115,13 @@ class Examined:
     unjudged: str = ""
     reason: str = STEADY
     note: str = ""
+    remark: str = ""
+    more: tuple[RawTest, ...] = ()
+    told: Mapping[Kind, tuple[str, int]] = field(default_factory=dict)
+    present: bool = True
     exponent: int = 0
     deviation: float = 0.0
+    unit: str = ""
 
     def showing(self, numbers: Mapping[str, Any]) -> "Examined":
         """Return it with further numbers about the run."""
@@ -128,14 +159,21 @@ def _beyond(metric: str, baseline: Sample, run: Sample, exponent: int) -> str:
     )
 
 
-def examine(metric: str, first: ColumnData, second: ColumnData, config: CompareConfig) -> Examined:
+def examine(
+    metric: str,
+    first: ColumnData,
+    second: ColumnData,
+    config: CompareConfig,
+    times: NDArray[np.float64] | None = None,
+) -> Examined:
     """Examine one metric.
 
     Args:
         metric: its name.
         first: its column in the baseline.
         second: its column in the run.
-        config: what counts as a difference.
+        config: what counts as a difference, as it holds for this metric.
+        times: float64[rows of the run], seconds; None without a clock.
     """
     baseline_column, run_column = clean(first), clean(second)
     filled = [column.values for column in (baseline_column, run_column) if len(column.values)]
@@ -150,16 +188,18 @@ def examine(metric: str, first: ColumnData, second: ColumnData, config: CompareC
         columns=columns,
         pictures=_pictures((baseline_column, run_column), (baseline, run), exponent),
         rows=Rows(run_column.rows, run_column.total),
-        gap=gap_test(baseline_column, run_column, config),
+        gap=gap_test(baseline_column, run_column, config) if is_tested(config.rule(metric), Kind.GAP) else None,
         exponent=exponent,
+        present=run is not None,
+        unit=config.rule(metric).unit,
     )
+    known = bounded(known, run_column.values, config.rule(metric), times)
     aside = quarantine(metric, baseline_column, run_column, config)
     if aside.fails:
-        finding = make_finding(known, Kind.QUARANTINE, aside.effect, aside.fails)
-        return _with(known, certain=(finding,), failing=True, reason=aside.fails)
+        return _found(known, make_finding(known, Kind.QUARANTINE, aside.effect, aside.fails), failing=True)
     if metric in config.critical and run is None:
         finding = make_finding(known, Kind.MISSING, 1.0, "has no value in the run, and the metric is critical")
-        return _with(known, certain=(finding,), failing=True, gap=None, reason=finding.explanation)
+        return _with(_found(known, finding, failing=True), gap=None)
     if aside.unjudged:
         return _with(known, unjudged=aside.unjudged)
     if baseline is None or run is None or min(baseline.n, run.n) < config.min_n:
@@ -169,7 +209,7 @@ def examine(metric: str, first: ColumnData, second: ColumnData, config: CompareC
         judged = _constant(known, baseline, run, config)
     else:
         judged = _varying(known, baseline, run, config)
-    return judged if judged.detected else _with(judged, rows=judged.rows.only())
+    return judged if judged.detected or judged.more else _with(judged, rows=judged.rows.only())
 
 
 def _counts_only(column: ColumnData) -> ColumnData:
@@ -179,6 +219,31 @@ def _counts_only(column: ColumnData) -> ColumnData:
 
 def _with(known: Examined, **changes: Any) -> Examined:
     return replace(known, **changes)
+
+
+def _found(known: Examined, finding: Finding, *, failing: bool = False) -> Examined:
+    """Add a finding that no test decides."""
+    return replace(known, certain=(*known.certain, finding), failing=known.failing or failing)
+
+
+def bounded(known: Examined, values: NDArray[np.float64], rule: MetricRule, times: NDArray[np.float64] | None) -> Examined:
+    """Add what a metric's bounds say of the run; a broken one fails it.
+
+    Args:
+        known: the metric.
+        values: float64[n], the run's, as they stand in the table.
+        rule: the bounds.
+        times: float64[rows of the run], seconds; None without a clock.
+    """
+    for item in broken_bounds(values, rule):
+        rows = known.rows.span(item.first, item.last)
+        span = None if times is None else (float(times[rows[0]]), float(times[rows[1]]))
+        when = f", {explain.number(span[0])} to {explain.number(span[1])} s after the first row" if span else ""
+        words = f"{item.words}; rows {rows[0]:,} to {rows[1]:,} of {known.rows.total:,}{when}"
+        shown = known.showing({"worst": item.worst, "values_beyond": item.count})
+        finding = make_finding(shown, item.kind, item.count / len(values), words, index=item.first)
+        known = _found(known, replace(finding, index_range=rows, time_range=span, worst=item.worst), failing=True)
+    return known
 
 
 def make_finding(
@@ -216,32 +281,46 @@ def _constant(known: Examined, baseline: Sample, run: Sample, config: CompareCon
         effect = relative_change(*shown)
         before, after = explain.two_numbers(*shown)
         text = f"was constant at {before} and is now constant at {after}{explain.percent(*shown)}"
-        return _with(known, certain=(make_finding(known, Kind.CONSTANT_CHANGED, effect, text, index=0),))
+        least = config.rule(known.metric).min_effect
+        if least is not None and abs(0.5 * shown[1] - 0.5 * shown[0]) < 0.5 * least:
+            return _with(known, constant=True, reason=f"{text}: less than the {explain.number(least)} that matters")
+        return _found(known, make_finding(known, Kind.CONSTANT_CHANGED, effect, text, index=0))
     if baseline.low == baseline.high:
         found = departures(run.values, baseline.low, baseline.n)
         count = f"{found.cells:,} of {run.n:,} values ({explain.share(found.share)})"
+        text = (
+            f"was constant at {explain.number(shown[0])} and now varies: {count} depart from it, {known.rows.place(found.first)}"
+        )
         if became_varying(found, config):
-            where = known.rows.place(found.first)
-            text = f"was constant at {explain.number(shown[0])} and now varies: {count} depart from it, {where}"
-            return _with(known, certain=(make_finding(known, Kind.CONSTANT_CHANGED, found.share, text, index=found.first),))
+            return _found(known, make_finding(known, Kind.CONSTANT_CHANGED, found.share, text, index=found.first))
         reason = f"was constant at {explain.number(shown[0])} in the baseline; {count} depart from it: too few to tell"
-        return _with(known, unjudged=reason)
+        return _with(_asked(known, found, text, found.first), unjudged=reason)
     found = departures(baseline.values, run.low, run.n)
     count = f"{found.cells:,} of {baseline.n:,} baseline values ({explain.share(found.share)})"
-    if became_constant(found, config):
-        text = f"varied and is now constant at {explain.number(shown[1])}, from which {count} departed"
-        return _with(known, certain=(make_finding(known, Kind.CONSTANT_CHANGED, found.share, text, index=0),))
+    text = f"varied and is now constant at {explain.number(shown[1])}, from which {count} departed"
+    if became_constant(found):
+        return _found(known, make_finding(known, Kind.CONSTANT_CHANGED, found.share, text, index=0))
+    known = _asked(known, found, text, 0)
     return _with(known, reason=f"constant at {explain.number(shown[1])}, from which only {count} departed")
+
+
+def _asked(known: Examined, found: Departures, text: str, index: int) -> Examined:
+    """Let the adjusted test decide whether a constant has changed."""
+    kind = Kind.CONSTANT_CHANGED
+    return replace(known, more=(departure_test(found),), told={kind: (text, index)}, rows=known.rows.only(0, index))
 
 
 def _varying(known: Examined, baseline: Sample, run: Sample, config: CompareConfig) -> Examined:
     effective = effective_size(baseline, run)
     note = _beyond(known.metric, baseline, run, known.exponent)
     known = _with(known, note=note, deviation=baseline.sd)
-    if effective >= config.min_effective:
-        detected = detect(baseline, run, config)
-        cuts = (change.cut for change in (detected.level, detected.scale) if change)
-        return _with(known, detected=detected, unjudged=detected.unresolved, rows=known.rows.only(0, *cuts))
+    detected = detect(baseline, run, config) if effective >= config.min_effective else None
+    if (detected is None or detected.unresolved) and (tau := pooled_time(baseline, run)) is not None:
+        detected = detect(with_time(baseline, tau), with_time(run, tau), config)
+    if detected is not None:
+        tests, remark = ruled(detected.tests, config.rule(known.metric), known.baseline["mean"], known.baseline["sd"])
+        known, detected = _with(known, remark=remark), replace(detected, tests=tests)
+        return _with(known, detected=detected, unjudged=detected.unresolved, rows=known.rows.only(*detected.places()))
     answer = judge_slow(baseline, run, effective, config)
     if answer.outcome is Outcome.UNKNOWN:
         return _with(known, unjudged=answer.reason)
@@ -249,8 +328,8 @@ def _varying(known: Examined, baseline: Sample, run: Sample, config: CompareConf
         return _with(known, reason=answer.reason)
     before, after = known.baseline["mean"], unscaled(answer.level, known.exponent)
     effect = abs(answer.level - baseline.level.moments.mean) / baseline.sd
-    text = f"{explain.level(before, after, effect, known.rows.place(answer.onset))}; {answer.reason}"
-    return _with(known, certain=(make_finding(known, Kind.LEVEL, effect, text, index=answer.onset),))
+    text = f"{explain.level(before, after, effect, known.rows.place(answer.onset), known.unit)}; {answer.reason}"
+    return _found(known, make_finding(known, Kind.LEVEL, effect, text, index=answer.onset))
 
 
 def unexamined(
@@ -288,5 +367,31 @@ def unexamined(
         failing=failing,
         unjudged=unjudged,
         exponent=exponent,
+        present=samples[1] is not None,
     )
     return known if kind is None else _with(known, certain=(make_finding(known, kind, 1.0, explanation),))
+
+
+def alone(
+    metric: str, column: ColumnData, config: CompareConfig, times: NDArray[np.float64] | None, *, unjudged: str
+) -> Examined:
+    """Examine a metric of the run that there is nothing to hold against: its bounds, and whether it is clean.
+
+    Args:
+        metric: its name.
+        column: in the run.
+        config: its rules.
+        times: float64[rows of the run], seconds; None without a clock.
+        unjudged: why it cannot be judged beyond that; empty where nobody asks for more.
+    """
+    own, side = config.of(metric), clean(column)
+    known = unexamined(metric, None, column, unjudged=unjudged)
+    known = _with(known, rows=Rows(side.rows, side.total), unit=own.rule(metric).unit)
+    known = _with(bounded(known, side.values, own.rule(metric), times), rows=Rows(None, side.total))
+    aside = quarantine(metric, ColumnData(np.empty(0), 0), side, own)
+    if aside.fails:
+        return _found(known, make_finding(known, Kind.QUARANTINE, aside.effect, aside.fails), failing=True)
+    if metric in own.critical and not len(side.values):
+        text = "has no value in the run, and the metric is critical"
+        return _found(known, make_finding(known, Kind.MISSING, 1.0, text), failing=True)
+    return known

@@ -34,7 +34,7 @@ REASONS: Mapping[str, str] = {
     "not_utf8": "the line is not UTF-8 text",
     "out_of_range": "the value is larger than 1e150",
     "quote": "a quoted cell does not end, or text follows it",
-    "too_long": "the line is longer than 1 MiB",
+    "too_long": "the line is longer than 1 MiB, or a cell of it than 128 KiB",
     "units_differ": "the metric has no unit of its own, and this one does not become that of its other values",
     "unknown_unit": "the unit is not known",
     "unregistered": "the registry does not know the metric (strict)",
@@ -115,6 +115,13 @@ class Normaliser:
     def __post_init__(self) -> None:
         for raw, mapping in self.schema.fields.items():
             _refuse_contradiction(raw, mapping, self.registry)
+        for spec in self.registry.metrics.values() if self.registry else ():
+            meant = self.schema.unit_aliases.get(spec.unit, spec.unit)
+            if meant != spec.unit:
+                raise UsageError(
+                    f"unit_aliases: {spec.unit!r} stands for {meant!r} in the schema, but {spec.name!r} is kept in it by the registry",
+                    remedy="remove the alias, or keep the metric in another unit",
+                )
 
     def rule(self, raw_name: str, raw_unit: str, *, common_unit: str = "") -> Rule | Refusal:
         """Say what becomes of the values of one raw name and unit.

@@ -145,9 +145,13 @@ def read_schema(document: Document, schema: Mapping[str, Any]) -> Schema:
     for label, meant in aliases.items():
         if not units.known(meant):
             _refuse(document, ("unit_aliases", label), f"{meant!r} is no known unit", "write a unit such as degC or kW")
-        if units.known(label) and label != meant and meant in aliases:
+        if aliases.get(meant, meant) != meant:
             _refuse(document, ("unit_aliases", label), f"{meant!r} is an alias itself", "name the unit that is meant in the end")
     fields = {name: _mapping(document, name, given) for name, given in (body.get("field_mapping") or {}).items()}
+    for name, mapping in fields.items():
+        if aliased := {mapping.unit, mapping.canonical_unit} & set(aliases):
+            words = f"{min(aliased)!r} stands for {aliases[min(aliased)]!r} by unit_aliases"
+            _refuse(document, ("field_mapping", name), words, "name the unit that is meant in the end")
     _refuse_rounds(document, fields)
     return Schema(str(body["version"]), fields, aliases, _topics(document), _patterns(document), body)
 

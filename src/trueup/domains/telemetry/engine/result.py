@@ -22,6 +22,13 @@ class Kind(StrEnum):
     MISSING = "missing"
     QUARANTINE = "quarantine"
     GAP = "gap"
+    TREND = "trend"
+    OSCILLATION = "oscillation"
+    STUCK = "stuck"
+    SPIKE = "spike"
+    RATE = "rate"
+    LIMIT = "limit"
+    INVARIANT = "invariant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +36,17 @@ class Finding:
     """One significant difference between a metric's run and its baseline.
 
     Args:
-        effect: unit-free size of the difference (level: baseline standard deviations; scale: ratio of
-            deviations; shape: Kolmogorov-Smirnov distance; missing, gap and quarantine: share of cells).
+        effect: unit-free size of the difference (level, trend, oscillation and spike: baseline standard deviations;
+            scale: ratio of deviations; shape: Kolmogorov-Smirnov distance; missing, gap and quarantine: share of
+            cells; stuck, limit and invariant: share of values; rate: ratio of sample intervals).
         q_value: false-discovery-adjusted p-value; None where nothing was tested (a missing column).
         onset_index: first data row of the run (0-based) from which the change persists; None if unknown.
         onset_fraction: ``onset_index`` as a fraction of the run's rows, 0…1.
         baseline, run: the summary numbers the finding speaks of (mean, sd, median, n, …).
         explanation: one sentence made from the numbers.
+        index_range: first and last data row that the finding speaks of; None where it speaks of no part.
+        time_range: their times, in seconds from the run's first row; None without a clock.
+        worst: the value farthest beyond a bound, in the metric's unit; None where there is no bound.
     """
 
     metric: str
@@ -47,6 +58,9 @@ class Finding:
     baseline: Mapping[str, Any]
     run: Mapping[str, Any]
     explanation: str
+    index_range: tuple[int, int] | None = None
+    time_range: tuple[float, float] | None = None
+    worst: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,8 @@ class Comparison:
         excluded: columns that were not compared.
         notes: sentences about what a reader should know (extra columns, short samples, …).
         config: every number that decided (alpha, floors, minimum n, …), as written into evidence.
+        clock: what both clocks say of rows and rates; None unless both sides have one.
+        coverage: share of the baseline's metrics that have a value in the run; None without a baseline.
     """
 
     verdict: Verdict
@@ -109,3 +125,5 @@ class Comparison:
     baseline_rows: int
     run_rows: int
     config: Mapping[str, Any]
+    clock: Mapping[str, Any] | None = None
+    coverage: float | None = None

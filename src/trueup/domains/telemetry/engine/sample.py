@@ -23,11 +23,16 @@ _GREATEST = float(np.finfo(np.float64).max)
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A series with its moments, its block means (centred) and its autocorrelation time."""
+    """A series with its moments, its block means (centred) and its autocorrelation time.
+
+    Args:
+        is_known: whether the time is known from more than this series.
+    """
 
     moments: Moments
     blocks: NDArray[np.float64]
     tau: float
+    is_known: bool = False
 
     @property
     def effective(self) -> float:

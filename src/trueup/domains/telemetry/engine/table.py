@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,3 +52,19 @@ class Table(Protocol):
 
     def column(self, name: str) -> ColumnData:
         """Read one numeric column."""
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """A table that may know when its rows were taken."""
+
+    def clock(self) -> NDArray[np.float64] | None:
+        """Return float64[rows], seconds from the first row, in row order; None where no one clock is sound."""
+
+
+def clock_of(table: Table) -> NDArray[np.float64] | None:
+    """Return the clock of a table, if it has a sound one: whole, finite, never falling."""
+    times = table.clock() if isinstance(table, Clocked) else None
+    if times is None or len(times) != table.rows or len(times) < 2 or not np.isfinite(times).all():
+        return None
+    return times if bool((np.diff(times) >= 0.0).all()) and times[-1] > times[0] else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from trueup.domains.telemetry.engine.table import ColumnData, Excluded, Table
+from trueup.domains.telemetry.engine.table import ColumnData, Excluded, Table, clock_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,10 @@ class Mapped:
             return data
         return replace(data, values=data.values * source.factor + source.offset)
 
+    def clock(self) -> NDArray[np.float64] | None:
+        """Return the table's clock, if it has a sound one."""
+        return clock_of(self.table)
+
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
@@ -110,6 +114,16 @@ class Pooled:
             quarantined=aside,
         )
 
+    def clock(self) -> NDArray[np.float64] | None:
+        """Return the clocks one after the other, without a gap at the seams; None unless every table has one."""
+        found: list[NDArray[np.float64]] = []
+        for table in self.tables:
+            times = clock_of(table)
+            if times is None:
+                return None
+            found.append(times + (found[-1][-1] + float(np.median(np.diff(times))) if found else 0.0))
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
     @staticmethod
     def _rows_of(parts: Sequence[ColumnData]) -> NDArray[np.int64] | None:
         if all(part.rows is None for part in parts):
@@ -153,3 +167,7 @@ class Watched:
         """Read one column, and say so."""
         self.reading(name)
         return self.table.column(name)
+
+    def clock(self) -> NDArray[np.float64] | None:
+        """Return the table's clock, if it has a sound one."""
+        return clock_of(self.table)

@@ -40,6 +40,13 @@ KIND_WORDS = {
     Kind.MISSING: "missing",
     Kind.QUARANTINE: "unreadable cells",
     Kind.GAP: "gaps",
+    Kind.TREND: "trend",
+    Kind.OSCILLATION: "oscillation",
+    Kind.STUCK: "stuck",
+    Kind.SPIKE: "spikes",
+    Kind.RATE: "sample rate",
+    Kind.LIMIT: "limit broken",
+    Kind.INVARIANT: "invariant broken",
 }
 _NUMBERS = {
     Kind.LEVEL: ("mean", "median"),
@@ -48,7 +55,14 @@ _NUMBERS = {
     Kind.CONSTANT_CHANGED: ("value", "mean", "median"),
     Kind.MISSING: ("n", "total"),
     Kind.QUARANTINE: ("quarantined", "quarantined_share", "n"),
-    Kind.GAP: ("missing", "missing_share", "n"),
+    Kind.GAP: ("missing", "missing_share", "lost_share", "n"),
+    Kind.TREND: ("trend_end", "mean"),
+    Kind.OSCILLATION: ("amplitude", "sd"),
+    Kind.STUCK: ("held_value", "median"),
+    Kind.SPIKE: ("farthest", "high", "n"),
+    Kind.RATE: ("step", "n"),
+    Kind.LIMIT: ("worst", "high", "n"),
+    Kind.INVARIANT: ("worst", "high", "n"),
 }
 
 
@@ -83,7 +97,7 @@ def meaning(comparison: Comparison) -> str:
 def effect_words(finding: Finding) -> str:
     """Write an effect with what it is measured in."""
     match finding.kind:
-        case Kind.LEVEL:
+        case Kind.LEVEL | Kind.TREND | Kind.OSCILLATION | Kind.SPIKE:
             return f"{figure(finding.effect)} baseline sd"
         case Kind.SCALE:
             return f"{figure(finding.effect)} × the spread"
@@ -91,6 +105,10 @@ def effect_words(finding: Finding) -> str:
             return f"KS distance {figure(finding.effect)}"
         case Kind.CONSTANT_CHANGED:
             return figure(finding.effect)
+        case Kind.RATE:
+            return f"{figure(finding.effect)} × the sample interval"
+        case Kind.STUCK | Kind.LIMIT | Kind.INVARIANT:
+            return f"{finding.effect:.1%} of values"
         case _:
             return f"{finding.effect:.1%} of cells"
 

@@ -157,8 +157,8 @@ def _records(found: Iterator[_Physical]) -> Iterator[tuple[int, int, str, str]]:
 def _cells(text: str, delimiter: str, width: int) -> tuple[list[str], str]:
     try:
         rows = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
-    except csv.Error:
-        return [], "quote"
+    except csv.Error as error:
+        return [], "too_long" if "larger than field limit" in str(error) else "quote"
     cells = rows[0] if len(rows) == 1 else []
     if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
         cells = cells[:width]

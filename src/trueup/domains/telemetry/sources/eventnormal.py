@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MEMORY_MIB = 96
 _MAX_PAIRS = 100_000
 _SAMPLE_ROWS = 5000
-_INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
+_INTEGER = re.compile(r"\s*[+-]?\d{1,19}\s*", re.ASCII)
 _HEAD = re.compile(r"(?P<name>.*\S)\s*[\[(](?P<unit>[^\[\]()]+)[\])]\s*")
 
 
@@ -174,12 +174,20 @@ def _settle(work: _Work, path: Path) -> None:
         if is_wide:
             wide[metric, unit] = [count - missing, numbers]
     for pair, (filled, numbers) in wide.items():
-        if not filled or numbers < NUMERIC_SHARE * filled:
-            work.left_out[pair] = "text column" if filled else "no values"
+        if not filled:
+            work.left_out[pair] = "no values"
+        elif numbers < NUMERIC_SHARE * filled and not _expected(work.normaliser, pair):
+            work.left_out[pair] = "text column"
     work.rules = work.normaliser.settle(pair for pair in work.counts if pair not in work.left_out)
     if work.source.columns:
         _refuse_merged(work, path)
     store_rules(work.connection, work.rules | {pair: Refusal("excluded") for pair in work.left_out}, frozenset(work.left_out))
+
+
+def _expected(normaliser: Normaliser, pair: Pair) -> bool:
+    """Tell whether a column is known to hold a metric: then text in it is corrupt, and no reason to leave the column out."""
+    rule = normaliser.rule(*pair)
+    return isinstance(rule, Rule) and rule.mapped_by != "none"
 
 
 def _lost(path: Path) -> UnreadableInput:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trueup.domains.telemetry.sources.eventlines import Texts
 
 _SAMPLE = 1 << 18
+_HEAD_LINE = 1 << 16
 _BUFFER_BYTES = 4_000_000
 _WORDS: Mapping[str, frozenset[str]] = {
     "metric": frozenset({"metric", "name", "metricname", "signal", "parameter", "channel", "variable"}),
@@ -185,7 +186,7 @@ def head_of(sample: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     fits: dict[str, tuple[float, int]] = {}
     heads: dict[str, tuple[str, ...]] = {}
     for delimiter in "\t" if path.suffix.lower() in {".tsv", ".tab"} else ",;\t|":
-        cells = [next(csv.reader([line], delimiter=delimiter), []) for line in text[begun : begun + 50] if len(line) < MAX_LINE]
+        cells = [next(csv.reader([line], delimiter=delimiter), []) for line in text[begun : begun + 50] if len(line) < _HEAD_LINE]
         width = len(cells[0]) if cells else 0
         fits[delimiter] = (sum(len(row) == width for row in cells) / len(cells), width) if width > 1 else (0.0, width)
         heads[delimiter] = tuple(cell.strip() for cell in cells[0]) if cells else ()

@@ -85,11 +85,11 @@ def inject_file(path: Path, output: Path, fault: Fault, *, metrics: Sequence[str
             raise UsageError(f"{path}: more than {_MAX_CELLS} cells would change", remedy="name fewer columns with --metric")
         before = {name: _dense(table, name) for name in names}
         clock = next((item.name for item in table.excluded if item.reason.startswith("time column")), "")
-        rows = table.rows
+        rows, taken = table.rows, {*table.numeric, *(item.name for item in table.excluded)}
     injected = inject(fault, before, rows, seed=seed, dose=dose)
     if injected.shifted is not None and not clock:
         raise UsageError(f"{path}: has no time column", remedy="choose another fault, or name the column ts")
-    if clash := set(injected.renamed.values()) & set(names):
+    if clash := set(injected.renamed.values()) & taken:
         raise UsageError(f"{path}: there is already a column {min(clash)!r}", remedy="choose another --metric")
     plan = _Plan(injected, before, clock)
     cells = _cells(plan, rows)
@@ -151,15 +151,17 @@ def _write_csv(path: Path, part: Path, plan: _Plan, rows: int) -> None:
     with path.open("rb") as stream:
         delimiter, head = head_of(stream.read(1 << 18).removeprefix(b"\xef\xbb\xbf"), path)
     injected, hits, repeats = plan.injected, plan.hits(), _repeats(plan, rows)
+    if absent := (set(plan.before) | ({plan.clock} if injected.shifted is not None else set())) - set(head):
+        raise UnreadableInput(f"{path}: line 1: does not name the column {min(absent)!r}", remedy="give the file a header line")
     touched = {head.index(name): name for name in {*hits, *injected.retyped} if name in head}
     clock = head.index(plan.clock) if injected.shifted is not None else -1
     kept = [index for index, name in enumerate(head) if name not in injected.dropped]
     with path.open(encoding="utf-8-sig", newline="") as source, part.open("w", encoding="utf-8", newline="") as target:
-        records = (record for record in csv.reader(source, delimiter=delimiter) if record)
+        records = (record or [""] for record in csv.reader(source, delimiter=delimiter) if record or len(head) == 1)
         writer = csv.writer(target, delimiter=delimiter, lineterminator="\n")
         next(records, None)
         writer.writerow([injected.renamed.get(head[index], head[index]) for index in kept])
-        for row, record in enumerate(records):
+        for row, record in enumerate(_as_many(records, rows, path)):
             if not repeats[row]:
                 continue
             for index, name in touched.items():
@@ -173,6 +175,18 @@ def _write_csv(path: Path, part: Path, plan: _Plan, rows: int) -> None:
                 writer.writerow([record[index] for index in kept])
 
 
+def _as_many[T](records: Iterator[T], rows: int, path: Path) -> Iterator[T]:
+    """Hand records on, and see that there are as many as the table has rows."""
+    count = -1
+    for count, record in enumerate(records):
+        if count < rows:
+            yield record
+    if count + 1 != rows:
+        raise UnreadableInput(
+            f"{path}: its {count + 1} records are not the {rows} rows of the table", remedy="export it as plain CSV"
+        )
+
+
 def _shifted(cell: str, seconds: float, path: Path) -> str:
     moved = shifted_time(cell, seconds)
     if moved is None:
@@ -183,7 +197,7 @@ def _shifted(cell: str, seconds: float, path: Path) -> str:
 def _write_jsonl(path: Path, part: Path, plan: _Plan, rows: int) -> None:
     repeats = _repeats(plan, rows)
     with path.open(encoding="utf-8-sig") as source, part.open("w", encoding="utf-8", newline="\n") as target:
-        for row, line in enumerate(text for text in source if text.strip()):
+        for row, line in enumerate(_as_many((text for text in source if text.strip()), rows, path)):
             if not repeats[row]:
                 continue
             written = _json_line(line.rstrip("\r\n"), row, plan, path)

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trueup.domains.telemetry.engine.clock import clock_seconds, is_time
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
 from trueup.domains.telemetry.engine.timecolumn import time_reason
 from trueup.domains.telemetry.sources.cells import Cell, Role, role, text_cell
@@ -69,6 +70,18 @@ class JsonLines:
         if name not in self.numeric:
             raise KeyError(name)
         return self._read(name)
+
+    def clock(self) -> NDArray[np.float64] | None:
+        """Return the only sound time column, in seconds from the first row; None where there is none, or more than one."""
+        found = None
+        for item in self.excluded:
+            if not is_time(item.reason) or self._roles[item.name].kept is None:
+                continue
+            times = clock_seconds(item.name, item.reason, self._read(item.name).values, self.rows)
+            if times is not None and found is not None:
+                return None
+            found = found if times is None else times
+        return found
 
     def _read(self, name: str) -> ColumnData:
         column, found = self._columns[name], self._roles[name]

@@ -1,0 +1,43 @@
+"""Columns that say when: their values in seconds."""
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
+_WORDS = {
+    "ms": 1e3, "msec": 1e3, "millis": 1e3, "milli": 1e3, "milliseconds": 1e3,
+    "us": 1e6, "usec": 1e6, "micros": 1e6, "microseconds": 1e6,
+    "ns": 1e9, "nsec": 1e9, "nanos": 1e9, "nanoseconds": 1e9,
+    "min": 1 / 60, "minutes": 1 / 60, "h": 1 / 3600, "hours": 1 / 3600, "d": 1 / 86400, "days": 1 / 86400,
+}  # fmt: skip
+
+
+def _per_second(name: str, reason: str) -> float:
+    """Return units per second, from the epoch range that was recognised, else from the name; seconds if neither says."""
+    epoch = re.search(r"epoch (s|ms|µs|ns)\b", reason)
+    if epoch:
+        return _PER_SECOND[epoch.group(1)]
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).casefold()
+    return next((_WORDS[word] for word in re.findall(r"[^\W_]+", spaced) if word in _WORDS), 1.0)
+
+
+def is_time(reason: str) -> bool:
+    """Return whether a column was left out because it says when."""
+    return reason.startswith("time column")
+
+
+def clock_seconds(name: str, reason: str, values: NDArray[np.float64], rows: int) -> NDArray[np.float64] | None:
+    """Return a time column in seconds from its first row; None where it is not sound: a cell is missing, or it falls.
+
+    Args:
+        name: of the column; ``elapsed_ms`` says its unit.
+        reason: why it was left out.
+        values: float64[n], its finite values in row order.
+        rows: of the table.
+    """
+    if len(values) != rows or rows < 2 or not values[-1] > values[0] or not bool((np.diff(values) >= 0.0).all()):
+        return None
+    found: NDArray[np.float64] = (values - values[0]) / _per_second(name, reason)
+    return found
