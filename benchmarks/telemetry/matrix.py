@@ -146,7 +146,7 @@ def page(found: dict[str, Any]) -> str:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--power-trials", type=int, default=300, help="pairs for each fault")
-    parser.add_argument("--trials", type=int, default=400, help="runs for each series and length; fewer of the long ones")
+    parser.add_argument("--trials", type=int, default=300, help="runs for each series and length; fewer of the long ones")
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--results", type=Path, default=RESULTS)

@@ -238,7 +238,9 @@ def test_the_host_is_sampled_into_a_file_that_compares(trueup, compare, tmp_path
 def test_a_registry_names_the_metrics_and_holds_them_to_their_limits(trueup, tmp_path):
     for name in ("a", "b"):
         write_run(tmp_path / f"{name}.csv", ord(name))
-    (tmp_path / "registry.yaml").write_text("version: '1'\nmetrics:\n  bus_voltage: {aliases: [volt], unit: V, fail_threshold: 12.2}\n")
+    (tmp_path / "registry.yaml").write_text(
+        "version: '1'\nmetrics:\n  bus_voltage: {aliases: [volt], unit: V, fail_threshold: 12.2}\n"
+    )
     args = ("telemetry", "compare", "--baseline", tmp_path / "a.csv", "--run", tmp_path / "b.csv")
     assert trueup(*args).code == 0
     done = trueup("--json", *args, "--registry", tmp_path / "registry.yaml")

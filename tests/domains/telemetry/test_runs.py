@@ -220,7 +220,10 @@ def test_limits_of_the_registry_hold_without_a_baseline(taken, run):
 @pytest.mark.requirement("telemetry:W8.1.1")
 def test_a_critical_metric_of_the_registry_that_is_missing_fails_with_and_without_a_baseline(taken, run):
     taken("r1")
-    run(PutRegistry, registry={"version": "1", "metrics": {"resets": {"critical": True, "invariant_eq": 0}, "volt": {}, "amp": {}}})
+    run(
+        PutRegistry,
+        registry={"version": "1", "metrics": {"resets": {"critical": True, "invariant_eq": 0}, "volt": {}, "amp": {}}},
+    )
     assert run(AnalyzeRun, run="r1")["verdict"] == "FAIL"
     taken("r2", 2)
     value = run(AnalyzeRun, run="r2", baseline="r1")

@@ -169,7 +169,9 @@ def _examine_all(baseline: Table, run: Table, config: CompareConfig, times: Time
     examined = []
     for name in baseline.numeric:
         if name in there:
-            examined.append(examine(name, baseline.column(name), run.column(name), config.of(name), times))
+            examined.append(
+                examine(name, baseline.column(name), run.column(name), config.of(name), times, metrics=len(baseline.numeric))
+            )
         else:
             examined.append(_missing(name, baseline, others.get(name), config))
     for name in sorted((config.must_have | set(config.rules)) - set(baseline.numeric)):

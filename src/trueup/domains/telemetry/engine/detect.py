@@ -300,22 +300,23 @@ def _placed(index: int | None, kept: NDArray[np.int64] | None) -> int | None:
     return index if kept is None or index in {None, 0} else int(kept[index])
 
 
-def detect(baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
+def detect(baseline: Sample, run: Sample, config: CompareConfig, sure: float) -> Detected:
     """Carry out all tests of one metric that has enough independent values.
 
     Args:
         baseline: the claim, not constant.
         run: what is, not constant.
         config: significance and floors.
+        sure: p-value below which held stretches, spikes, trend and oscillation are taken out (``sure_below``).
     """
     (hold, held), (lonely, lone) = stuck(baseline, run, config), spikes(baseline, run, config)
     first = (hold, lonely)
-    rest, kept = _rest(run, held if hold.is_sure(config) else None, lone if lonely.is_sure(config) else None)
+    rest, kept = _rest(run, held if hold.is_sure(sure) else None, lone if lonely.is_sure(sure) else None)
     joint = pair(baseline.level, rest.level) if rest else None
     if rest is None or joint is None or rest.n < config.min_n or not joint.suffices(config):
         text = "beside the values that it held and those far outside, too few are left to be tested"
         return Detected(first, None, None, Lattice.NONE, text, held=held, spikes=lone)
-    moved = motion(baseline, rest, joint.deviation, joint.effective, config)
+    moved = motion(baseline, rest, joint.deviation, joint.effective, config, sure)
     found = _changes(baseline, rest, moved.calm, config)
     cuts = [change and replace(change, cut=_placed(change.cut, kept)) for change in (found.level, found.scale)]
     trend, wave = moved.trend, moved.wave

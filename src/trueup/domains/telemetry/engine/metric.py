@@ -21,7 +21,7 @@ from trueup.domains.telemetry.engine.coverage import gap_test, quarantine
 from trueup.domains.telemetry.engine.detect import Detected, detect, effective_size
 from trueup.domains.telemetry.engine.envelope import envelope, histogram, histogram_edges
 from trueup.domains.telemetry.engine.limits import broken_bounds
-from trueup.domains.telemetry.engine.rawtest import RawTest
+from trueup.domains.telemetry.engine.rawtest import RawTest, sure_below
 from trueup.domains.telemetry.engine.result import Envelope, Finding, Kind
 from trueup.domains.telemetry.engine.ruled import is_tested, ruled
 from trueup.domains.telemetry.engine.sample import Sample, clean, common_exponent, finite, sample_of, summary, unscaled
@@ -165,6 +165,8 @@ def examine(
     second: ColumnData,
     config: CompareConfig,
     times: NDArray[np.float64] | None = None,
+    *,
+    metrics: int = 1,
 ) -> Examined:
     """Examine one metric.
 
@@ -174,6 +176,7 @@ def examine(
         second: its column in the run.
         config: what counts as a difference, as it holds for this metric.
         times: float64[rows of the run], seconds; None without a clock.
+        metrics: how many are compared with it.
     """
     baseline_column, run_column = clean(first), clean(second)
     filled = [column.values for column in (baseline_column, run_column) if len(column.values)]
@@ -208,7 +211,7 @@ def examine(
     if baseline.low == baseline.high or run.low == run.high:
         judged = _constant(known, baseline, run, config)
     else:
-        judged = _varying(known, baseline, run, config)
+        judged = _varying(known, baseline, run, config, sure_below(config.alpha, metrics))
     return judged if judged.detected or judged.more else _with(judged, rows=judged.rows.only())
 
 
@@ -310,13 +313,13 @@ def _asked(known: Examined, found: Departures, text: str, index: int) -> Examine
     return replace(known, more=(departure_test(found),), told={kind: (text, index)}, rows=known.rows.only(0, index))
 
 
-def _varying(known: Examined, baseline: Sample, run: Sample, config: CompareConfig) -> Examined:
+def _varying(known: Examined, baseline: Sample, run: Sample, config: CompareConfig, sure: float) -> Examined:
     effective = effective_size(baseline, run)
     note = _beyond(known.metric, baseline, run, known.exponent)
     known = _with(known, note=note, deviation=baseline.sd)
-    detected = detect(baseline, run, config) if effective >= config.min_effective else None
+    detected = detect(baseline, run, config, sure) if effective >= config.min_effective else None
     if (detected is None or detected.unresolved) and (tau := pooled_time(baseline, run)) is not None:
-        detected = detect(with_time(baseline, tau), with_time(run, tau), config)
+        detected = detect(with_time(baseline, tau), with_time(run, tau), config, sure)
     if detected is not None:
         tests, remark = ruled(detected.tests, config.rule(known.metric), known.baseline["mean"], known.baseline["sd"])
         known, detected = _with(known, remark=remark), replace(detected, tests=tests)

@@ -5,6 +5,7 @@ of the run's sum of squares is taken out, and the others are tested again on wha
 beyond the adjustment for many tests; everything else stays in, and is tested as it is.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from trueup.domains.telemetry.engine.trend import Trend, trend_test, without_tre
 from trueup.kernel.stats import Peak, cusum_p_value, cusum_statistic, locate_change
 
 _MOST_STEPS = 8
+# standard errors of the mean: an end of a line is known half as well, and three of its errors are left to it
+_ENDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def _compete(
     deviation: float,
     effective: float,
     config: CompareConfig,
+    sure: float,
 ) -> None:
     steps = 0
     while steps < _MOST_STEPS:
@@ -75,18 +79,18 @@ def _compete(
         slope, ramp = trend_test(blocks, deviation, effective, baseline.sd, config)
         if search.ramp is None:
             search.slope = slope
-            gains["ramp"] = ramp[2] if slope.is_sure(config) else 0.0
+            gains["ramp"] = ramp[2] if slope.is_sure(sure) else 0.0
         line, peak = search.line, search.peak
         if search.peak is None and reference is not None:
             line, peak = line_test(blocks, reference, baseline.sd, config)
             search.line = line
-            gains["wave"] = 0.5 * len(blocks) * peak.amplitude**2 if line.is_sure(config) else 0.0
+            gains["wave"] = 0.5 * len(blocks) * peak.amplitude**2 if line.is_sure(sure) else 0.0
         gain, cut = _stepped(blocks, deviation, config.alpha)
         best = max(gains, key=lambda name: gains[name], default="")
         if best and gains[best] > max(gain, 0.0):
             if best == "ramp":
                 search.ramp = ramp[0] / len(blocks), ramp[1]
-                search.blocks, _ = without_trend(blocks, *search.ramp, 0.0)
+                search.blocks, _ = without_trend(blocks, *search.ramp, 0.0, 0.0)
             elif peak is not None:
                 search.peak = peak
                 search.blocks, _ = without_wave(blocks, peak)
@@ -98,7 +102,7 @@ def _compete(
             return
 
 
-def motion(baseline: Sample, run: Sample, deviation: float, effective: float, config: CompareConfig) -> Motion:
+def motion(baseline: Sample, run: Sample, deviation: float, effective: float, config: CompareConfig, sure: float) -> Motion:
     """Find trend and oscillation in a run.
 
     Args:
@@ -107,23 +111,25 @@ def motion(baseline: Sample, run: Sample, deviation: float, effective: float, co
         deviation: long-run standard deviation of one of the run's blocks.
         effective: independent values of the weaker side.
         config: significance and floors.
+        sure: p-value below which something is taken out.
     """
     values, wave = run.values, None
     fast = fast_line(baseline, values, config)
     length = run.n / len(run.level.blocks)
     search = _Search(run.level.blocks.copy())
-    if fast and fast[0].is_sure(config) and fast[1].frequency * length > 0.25:
+    if fast and fast[0].is_sure(sure) and fast[1].frequency * length > 0.25:
         values, wave = without_wave(values, fast[1])
         search.blocks = sample_of(values).level.blocks.copy()
         search.line = fast[0]
     reference = reference_blocks(baseline, run) if wave is None else None
-    _compete(search, baseline, reference, deviation, effective, config)
+    _compete(search, baseline, reference, deviation, effective, config, sure)
     if search.peak is not None:
         peak = search.peak
         values, wave = without_wave(values, Peak(peak.frequency / length, peak.amplitude, peak.ratio, peak.p_value))
     trend = None
     if search.ramp is not None:
-        values, trend = without_trend(values, *search.ramp, baseline.level.moments.mean)
+        slack = _ENDS * deviation / math.sqrt(len(run.level.blocks))
+        values, trend = without_trend(values, *search.ramp, baseline.level.moments.mean, slack)
     tests = [test for test in (search.slope, search.line, fast[0] if fast and wave is None else None) if test]
     calm = run if values is run.values else sample_of(values)
     return Motion(tuple(tests), trend, wave, calm)

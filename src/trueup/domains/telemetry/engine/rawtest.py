@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.result import Kind
 
-# a component is taken out of a run only where the adjustment cannot bring its test back above alpha
-_SURE = 0.01
+# more tests than any one metric has
+_TESTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,14 @@ class RawTest:
     floor: float
     strength: float
 
-    def is_sure(self, config: CompareConfig) -> bool:
+    def is_sure(self, sure: float) -> bool:
         """Return whether what was tested may be taken out of the run before the other tests."""
-        return self.p_value < _SURE * config.alpha and self.strength >= 1.0
+        return self.p_value < sure and self.strength >= 1.0
+
+
+def sure_below(alpha: float, metrics: int) -> float:
+    """Return the p-value below which a test stays significant however the p-values of so many metrics are adjusted.
+
+    Only what is found beyond doubt may be taken out of a run: what is taken out and then not found would be hidden.
+    """
+    return alpha / (_TESTS * max(1, metrics))

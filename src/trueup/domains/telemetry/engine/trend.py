@@ -48,7 +48,9 @@ def trend_test(
     return RawTest("slope", Kind.TREND, result.statistic, result.p_value, effect, floor, effect / floor), found
 
 
-def without_trend(values: NDArray[np.float64], start: float, rise: float, reference: float) -> tuple[NDArray[np.float64], Trend]:
+def without_trend(
+    values: NDArray[np.float64], start: float, rise: float, reference: float, slack: float
+) -> tuple[NDArray[np.float64], Trend]:
     """Take a ramp out of a series, leaving it at the point of the ramp that is nearest to the reference.
 
     A run that starts at its baseline's level and leaves it has no change of level beside its trend.
@@ -58,11 +60,12 @@ def without_trend(values: NDArray[np.float64], start: float, rise: float, refere
         start: place of the ramp's beginning, a share of the series.
         rise: until its end.
         reference: the baseline's mean.
+        slack: how far the ends of the ramp may be from where they are seen.
     """
     n = len(values)
     onset = min(int(start * n), n - 2)
     line = ramp(n, onset, rise)
     begin = float(np.mean(values - line))
     line += begin
-    pivot = min(max(reference, min(begin, begin + rise)), max(begin, begin + rise))
+    pivot = min(max(reference, min(begin, begin + rise) - slack), max(begin, begin + rise) + slack)
     return values - line + pivot, Trend(onset, begin, begin + rise)
