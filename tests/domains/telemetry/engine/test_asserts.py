@@ -47,6 +47,7 @@ def test_what_holds_in_every_sample_passes(op, value):
     assert (answer.result, answer.samples, answer.index_range) == (Outcome.PASS, 2, None)
 
 
+@pytest.mark.requirement("telemetry:S5.1")
 def test_a_failure_carries_segment_values_and_times():
     run = Timed(table(x=[0.0, 0.0, 7.0, 8.0, 0.0, 9.0]).columns)
     (answer,) = check_all([Assert("a", "x", "<", 5.0)], run)

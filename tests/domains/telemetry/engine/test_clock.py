@@ -97,6 +97,7 @@ def test_without_a_sound_clock_nothing_is_claimed(times):
     assert (comparison.verdict, comparison.clock) == (Verdict.PASS, None)
 
 
+@pytest.mark.requirement("telemetry:S5.1")
 def test_a_broken_bound_has_its_times():
     config = CompareConfig(rules={"y": MetricRule(maximum=5.0)})
     y = np.zeros(N)

@@ -25,6 +25,7 @@ def line(n, rise, start=0.0):
 # ── trend ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.requirement("telemetry:W8.1.7")
 @pytest.mark.parametrize(("rise", "verb"), [(3.0, "rises"), (-3.0, "falls")])
 def test_a_trend_is_told_in_its_direction_and_unit(rise, verb):
     finding = only(judged(20.0 + 0.5 * noise(1), 20.0 + 0.5 * (noise(2) + line(N, rise))))
@@ -128,6 +129,7 @@ def test_a_half_that_hangs_is_told_with_its_value_and_onset():
     assert "from row 500 of 1,000 on" in finding.explanation
 
 
+@pytest.mark.requirement("telemetry:W8.1.7")
 def test_a_sensor_that_hangs_and_comes_back_is_stuck():
     finding = only(judged(noise(1), held(noise(2), 200, 400)))
     assert (finding.kind, finding.onset_index) == (Kind.STUCK, 200)

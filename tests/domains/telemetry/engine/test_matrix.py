@@ -6,6 +6,7 @@ from benchmarks.telemetry.faults import FAULTS, SERIES
 from benchmarks.telemetry.matrix import false_alarms, page, power, trials_of, wilson
 
 
+@pytest.mark.requirement("telemetry:W8.1.5")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_of_the_matrix_is_found_under_its_name_alone(fault):
     found = power(fault, 1_000, 40)
@@ -13,6 +14,7 @@ def test_every_fault_of_the_matrix_is_found_under_its_name_alone(fault):
     assert found["alone"] >= 38
 
 
+@pytest.mark.requirement("telemetry:W8.1.6")
 @pytest.mark.parametrize("n", [20, 300])
 @pytest.mark.parametrize("series", SERIES)
 def test_runs_without_a_fault_raise_no_alarm(series, n):

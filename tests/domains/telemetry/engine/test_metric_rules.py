@@ -73,6 +73,7 @@ def test_a_bound_in_the_unit_of_the_metric_is_told_in_it():
     assert "limit of 5 V, the worst 9 V" in only(ruled(noise(1), with_value(9.0, 1), fail_above=5.0, unit="V")).explanation
 
 
+@pytest.mark.requirement("telemetry:W8.1.8")
 def test_several_broken_invariants_are_one_finding():
     run = with_value(9.0, 3)
     run[5] = -9.0
@@ -108,11 +109,13 @@ def test_persistence_is_that_of_every_window():
 # ── without a baseline ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.requirement("telemetry:W8.1.1")
 def test_a_broken_limit_fails_a_run_without_a_baseline():
     comparison = alone(with_value(9.0, 123), fail_above=5.0)
     assert (comparison.verdict, only(comparison).index_range) == (Verdict.FAIL, (123, 123))
 
 
+@pytest.mark.requirement("telemetry:W8.1.1")
 def test_a_run_without_a_baseline_that_keeps_its_bounds_is_no_pass():
     comparison = alone(noise(1), fail_above=50.0)
     assert (comparison.verdict, metric(comparison).verdict) == (Verdict.NO_BASELINE, Verdict.NO_BASELINE)
@@ -123,6 +126,7 @@ def test_a_missing_critical_metric_fails_a_run_without_a_baseline():
     assert judge_alone(table(x=noise(1)), config).verdict is Verdict.FAIL
 
 
+@pytest.mark.requirement("telemetry:W8.1.1")
 def test_a_critical_metric_with_a_cell_that_is_no_number_fails_a_run_without_a_baseline():
     comparison = alone(column(noise(1), non_finite=1), critical=True)
     assert (comparison.verdict, kinds(comparison)) == (Verdict.FAIL, ["quarantine"])
@@ -154,6 +158,7 @@ def test_a_difference_beyond_a_threshold_that_may_be_chance_is_none():
     assert ruled(10.0 + noise(1, 30), 10.0 + noise(2, 30), drift_threshold=1e-9).findings == ()
 
 
+@pytest.mark.requirement("telemetry:W8.1.1")
 def test_a_percent_rule_at_a_baseline_of_0_never_passes_in_silence():
     baseline = np.tile([-1.0, 1.0], 250)
     comparison = ruled(baseline, baseline * 1.0 + 5.0, drift_percent=10.0)
@@ -161,6 +166,7 @@ def test_a_percent_rule_at_a_baseline_of_0_never_passes_in_silence():
     assert any("says nothing of a baseline of 0" in note for note in comparison.notes)
 
 
+@pytest.mark.requirement("telemetry:W8.1.1")
 def test_a_percent_rule_at_a_constant_0_never_passes():
     assert ruled(np.zeros(100), np.full(100, 1e-6), drift_percent=10.0).verdict is Verdict.PASS_WITH_DRIFT
 
@@ -188,6 +194,7 @@ def test_drift_of_one_metric_can_fail():
 # ── what is there ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.requirement("telemetry:W8.1.1")
 def test_a_metric_that_is_critical_by_its_rule_and_missing_fails():
     config = CompareConfig(rules={"y": MetricRule(critical=True)})
     assert compare(table(x=noise(1), y=noise(2)), table(x=noise(3)), config=config).verdict is Verdict.FAIL
@@ -204,6 +211,7 @@ def test_full_coverage_is_not_told():
     assert (comparison.verdict, comparison.coverage, comparison.notes) == (Verdict.PASS, 1.0, ())
 
 
+@pytest.mark.requirement("telemetry:W8.1.1")
 def test_an_unknown_metric_that_grew_a_milliardfold_is_drift_and_named():
     config = CompareConfig(registered=frozenset({"x"}))
     comparison = compare(table(x=noise(1), new=5 + noise(2)), table(x=noise(3), new=1e9 * (5 + noise(4))), config=config)

@@ -114,6 +114,7 @@ def test_a_critical_metric_without_a_baseline_is_never_a_pass():
 # ── constants ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.requirement("telemetry:W8.1.6")
 @pytest.mark.parametrize("value", [0.0, 0.1, -7.0, 1e12, 5e-324, 1.7e308])
 def test_the_same_constant_passes_with_statistic_zero(value):
     comparison = judged(np.full(50, value), np.full(90, value))
@@ -395,6 +396,7 @@ def test_the_order_of_columns_changes_nothing_but_the_order_of_metrics():
     assert [item.metric for item in backward.metrics] == names
 
 
+@pytest.mark.requirement("telemetry:W8.1.8")
 def test_the_strongest_finding_comes_first_whatever_its_unit():
     first, second = {k: noise(s) for k, s in (("a", 1), ("b", 2))}, {"a": noise(3) + 1.0, "b": 1e-6 * (noise(4) + 9.0)}
     first["b"] = first["b"] * 1e-6
