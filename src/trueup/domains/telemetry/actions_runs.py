@@ -144,18 +144,20 @@ class IngestRun(Action[IngestRunInput, None, Taken]):
             recorded_by=ctx.principal.id,
         )
         RunMetric.objects.bulk_create(
-            RunMetric(
-                tenant=ctx.tenant,
-                run=run.id,
-                metric=name,
-                unit=prepared.mapping[name]["unit"],
-                n=found.n,
-                mean=found.mean,
-                sd=found.sd,
-                low=found.low,
-                high=found.high,
-            )
-            for name, found in prepared.numbers.items()
+            [
+                RunMetric(
+                    tenant=ctx.tenant,
+                    run=run.id,
+                    metric=name,
+                    unit=prepared.mapping[name]["unit"],
+                    n=found.n,
+                    mean=found.mean,
+                    sd=found.sd,
+                    low=found.low,
+                    high=found.high,
+                )
+                for name, found in prepared.numbers.items()
+            ]
         )
         return run
 
