@@ -237,3 +237,15 @@ def test_a_metric_outside_the_registry_is_told_and_compared_all_the_same(taken, 
     value = run(AnalyzeRun, run="r2", baseline="r1")
     assert (value["verdict"], [item["metric"] for item in value["findings"]]) == ("PASS_WITH_DRIFT", ["volt"])
     assert any("volt" in note and "regist" in note for note in value["notes"])
+
+
+@pytest.mark.requirement("telemetry:W8.1.2")
+def test_a_run_that_is_named_like_anothers_id_is_never_taken_for_it(taken, run):
+    first = taken("r1")
+    run(AnalyzeRun, run="r1")
+    made = run(CreateBaseline, runs=["r1"])
+    taken(first["id"], 9, shift=1.0)
+    taken("r2", 2, shift=1.0)
+    for baseline in ("r1", made["version"]):
+        value = run(AnalyzeRun, run="r2", baseline=baseline)
+        assert (value["verdict"], [item["metric"] for item in value["findings"]]) == ("PASS_WITH_DRIFT", ["volt"])

@@ -221,7 +221,7 @@ class RollBackBaseline(Action[RollBackInput, tuple[Baseline, Baseline], None]):
         before = _before(history)
         if before is None:
             raise Conflict(f"{row.name} is the first that was {input.tag}", remedy="promote another version")
-        return row, queries.find_baseline(ctx.tenant, str(before))
+        return row, queries.baseline_of(ctx.tenant, str(before))
 
     def apply(self, ctx: Context, input: RollBackInput, loaded: tuple[Baseline, Baseline], prepared: None) -> Outcome:
         """Move the tag back."""

@@ -93,8 +93,8 @@ def _parts(ctx: Context, chosen: Chosen) -> list[Run]:
     if chosen.candidate is None:
         return []
     if chosen.candidate.form is Form.RUN:
-        return [queries.find_run(ctx.tenant, chosen.candidate.id)]
-    return queries.baseline_runs(ctx.tenant, queries.find_baseline(ctx.tenant, chosen.candidate.id))
+        return [queries.run_of(ctx.tenant, chosen.candidate.id)]
+    return queries.baseline_runs(ctx.tenant, queries.baseline_of(ctx.tenant, chosen.candidate.id))
 
 
 def _stored(row: Run) -> "StoredRun":
@@ -203,8 +203,8 @@ def _about(ctx: Context, chosen: Chosen) -> dict[str, Any]:
     found = chosen.candidate
     digest = ""
     if found is not None:
-        row = queries.find_run(ctx.tenant, found.id) if found.form is Form.RUN else None
-        digest = row.sha256 if row else queries.find_baseline(ctx.tenant, found.id).digest
+        row = queries.run_of(ctx.tenant, found.id) if found.form is Form.RUN else None
+        digest = row.sha256 if row else queries.baseline_of(ctx.tenant, found.id).digest
     return {
         "kind": str(found.form) if found else None,
         "id": found.id if found else None,

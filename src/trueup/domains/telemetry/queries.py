@@ -59,6 +59,30 @@ def find_run(tenant: UUID, text: str) -> Run:
     return found
 
 
+def run_of(tenant: UUID, id: str) -> Run:
+    """Return the run of an id, and of nothing but an id: a name may look like one.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    found = Run.objects.filter(tenant=tenant, id=UUID(id)).first()
+    if found is None:
+        raise NotFound(f"the run {id} is gone")
+    return found
+
+
+def baseline_of(tenant: UUID, id: str) -> Baseline:
+    """Return the version of an id.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    found = Baseline.objects.filter(tenant=tenant, id=UUID(id)).first()
+    if found is None:
+        raise NotFound(f"the baseline version {id} is gone")
+    return found
+
+
 def find_baseline(tenant: UUID, text: str) -> Baseline:
     """Return a baseline version by its name or id.
 
@@ -223,7 +247,7 @@ def baseline_runs(tenant: UUID, row: Baseline) -> list[Run]:
         NotFound: a run is gone.
         Damaged: a run, or the version itself, is no longer what it was.
     """
-    found = [find_run(tenant, part["id"]) for part in row.manifest]
+    found = [run_of(tenant, part["id"]) for part in row.manifest]
     if manifest(found) != row.manifest or baseline_digest(circumstances(row), row.manifest) != row.digest:
         raise Damaged(
             f"baseline {row.name} is no longer what it was made of",
