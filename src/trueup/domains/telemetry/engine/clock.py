@@ -1,9 +1,12 @@
 """Columns that say when: their values in seconds."""
 
 import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trueup.domains.telemetry.engine.table import Excluded
 
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
 _WORDS = {
@@ -41,3 +44,22 @@ def clock_seconds(name: str, reason: str, values: NDArray[np.float64], rows: int
         return None
     found: NDArray[np.float64] = (values - values[0]) / _per_second(name, reason)
     return found
+
+
+def sole_clock(
+    columns: Sequence[Excluded], values: Callable[[str], NDArray[np.float64] | None], rows: int
+) -> NDArray[np.float64] | None:
+    """Return the only sound time column, in seconds from the first row; None where there is none, or more than one.
+
+    Args:
+        columns: those that are not compared, with their reasons.
+        values: reads one of them; None where it holds no numbers.
+        rows: of the table.
+    """
+    sound = []
+    for item in columns:
+        read = values(item.name) if is_time(item.reason) else None
+        times = None if read is None else clock_seconds(item.name, item.reason, read, rows)
+        if times is not None:
+            sound.append(times)
+    return sound[0] if len(sound) == 1 else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trueup.domains.telemetry.engine.clock import clock_seconds, is_time
+from trueup.domains.telemetry.engine.clock import sole_clock
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
 from trueup.domains.telemetry.engine.timecolumn import has_time_name, time_reason
 from trueup.domains.telemetry.sources.cells import MOMENT, NULL_WORDS, Cell, Role, role
@@ -106,15 +106,9 @@ class Relation:
 
     def clock(self) -> NDArray[np.float64] | None:
         """Return the only sound time column, in seconds from the first row; None where there is none, or more than one."""
-        found = None
-        for item in self.excluded:
-            if not is_time(item.reason) or self._roles[item.name].kept is None:
-                continue
-            times = clock_seconds(item.name, item.reason, self._read(item.name).values, self.rows)
-            if times is not None and found is not None:
-                return None
-            found = found if times is None else times
-        return found
+        return sole_clock(
+            self.excluded, lambda name: None if self._roles[name].kept is None else self._read(name).values, self.rows
+        )
 
     def _read(self, name: str) -> ColumnData:
         item, found = self._fields[name], self._roles[name]
