@@ -1,13 +1,14 @@
 """What all tests share: real homes, the installed command, and the rule that done requirements have passing tests."""
 
+import atexit
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support import postgres
+from tests.support.zygote import Zygote
 
 ROOT = Path(__file__).parent.parent
 URL = "TRUEUP_DATABASE_URL"
@@ -63,17 +65,16 @@ class Command:
 
     def __call__(self, *args: object, stdin: str = "", env: dict[str, str] | None = None) -> Done:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TRUEUP_")}
-        done = subprocess.run(
-            [str(TRUEUP), *map(str, args)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            cwd=self.cwd,
-            env=clean | {"TRUEUP_HOME": str(self.home)} | ({URL: self.database} if self.database else {}) | (env or {}),
-            timeout=300,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        there = clean | {"TRUEUP_HOME": str(self.home)} | ({URL: self.database} if self.database else {}) | (env or {})
+        return Done(*zygote().run([*map(str, args)], stdin=stdin, cwd=self.cwd, env=there, timeout=300))
+
+
+@cache
+def zygote() -> Zygote:
+    """The process that this test process's commands are forked from."""
+    made = Zygote()
+    atexit.register(made.close)
+    return made
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

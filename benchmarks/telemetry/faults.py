@@ -37,7 +37,11 @@ class Memory:
         return self.columns[name]
 
     def clock(self) -> Values | None:
-        """Return seconds from the first row."""
+        """Return seconds from the first row; None where they fall."""
+        return self.times if self.times is not None and bool((np.diff(self.times) >= 0.0).all()) else None
+
+    def row_times(self) -> Values | None:
+        """Return seconds from the first row as they stand."""
         return self.times
 
 
@@ -75,6 +79,30 @@ def _missing_rows(rng: np.random.Generator, n: int) -> Memory:
     return Memory({"x": ColumnData(rng.normal(size=len(rows)), len(rows))}, times - times[0])
 
 
+def _twice(rng: np.random.Generator, n: int) -> Values:
+    """Return the rows of a run of which one in twenty is there twice."""
+    repeats = np.ones(n, dtype=np.int64)
+    repeats[rng.choice(n, n // 20, replace=False)] = 2
+    return np.repeat(np.arange(n), repeats).astype(np.float64)
+
+
+def _repeated_times(rng: np.random.Generator, n: int) -> Memory:
+    rows = _twice(rng, n)
+    return Memory({"x": ColumnData(rng.normal(size=n)[rows.astype(int)], len(rows))}, rows * CADENCE)
+
+
+def _repeated_rows(rng: np.random.Generator, n: int) -> Memory:
+    return Memory({"x": _repeated_times(rng, n).columns["x"]})
+
+
+def _clock_set(seconds: float) -> Callable[[np.random.Generator, int], Memory]:
+    def generate(rng: np.random.Generator, n: int) -> Memory:
+        rows = np.arange(n)
+        return Memory({"x": ColumnData(rng.normal(size=n), n)}, rows * CADENCE + np.where(rows < n // 2, 0.0, seconds))
+
+    return generate
+
+
 def _plain(generate: Generator) -> Callable[[np.random.Generator, int], Memory]:
     return lambda rng, n: table({"x": generate(rng, n)})
 
@@ -89,6 +117,10 @@ FAULTS: Mapping[str, tuple[str, Callable[[np.random.Generator, int], Memory]]] =
     "oscillation of 2 sd": ("oscillation", _plain(lambda rng, n: rng.normal(size=n) + 2.0 * np.sin(np.arange(n) / 8.0))),
     "30 % drop-out, empty cells": ("gap", _empty_cells),
     "30 % drop-out, missing rows": ("gap", _missing_rows),
+    "one row in 20 twice, with a clock": ("duplication", _repeated_times),
+    "one row in 20 twice, without a clock": ("duplication", _repeated_rows),
+    "clock set forward by 5 s": ("clock", _clock_set(5.0)),
+    "clock set back by 5 s": ("clock", _clock_set(-5.0)),
 }
 
 

@@ -17,9 +17,14 @@ def main() -> None:
 
 def hb() -> None:
     """Run ``trueup telemetry …``: the same verbs under the short name that test stands know."""
-    if sys.argv[1:] != ["--version"]:
-        sys.argv[1:1] = ["telemetry"]
-    main()
+    if sys.argv[1:] == ["--version"]:
+        from trueup import __version__
+
+        sys.stdout.write(f"trueup, version {__version__} (hb)\n")
+        return
+    from trueup.faces.cli.hb import main as run
+
+    sys.exit(run())
 
 
 if __name__ == "__main__":

@@ -124,6 +124,8 @@ OWN = {
         "report",  # the page of a comparison
         "schemas",
         "uploads",
+        "measured",
+        "trust",
     },
 }
 LIBRARIES = {"kernel/stats"}  # pure mathematics, not a room with storage

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.domains.telemetry.runfiles import SCOPE, write_run
-from trueup.domains.telemetry import queries
+from trueup.domains.telemetry import measured, queries, trust
 from trueup.domains.telemetry.actions_baselines import CreateBaseline
 from trueup.domains.telemetry.actions_config import PutPolicy, PutRegistry
 from trueup.domains.telemetry.actions_runs import AnalyzeRun, IngestRun
@@ -87,13 +87,14 @@ def test_a_run_without_a_baseline_is_never_a_pass(taken, run, session):
     assert Run.objects.get(tenant=session.tenant, name="r1").verdict == "NO_BASELINE"
 
 
-def test_a_run_is_held_against_the_newest_version_when_the_policy_says_rolling(taken, run):
+def test_a_run_is_held_against_the_newest_version_when_the_policy_says_rolling(taken, run, founded):
     run(PutPolicy, policy={"version": 1, "strategy": "rolling"})
-    taken("r1")
-    run(AnalyzeRun, run="r1")
-    made = run(CreateBaseline, runs=["r1"])
+    founded("r1")
     taken("r2", 2)
-    value = run(AnalyzeRun, run="r2")
+    run(AnalyzeRun, run="r2")
+    made = run(CreateBaseline, runs=["r2"])
+    taken("r3", 3)
+    value = run(AnalyzeRun, run="r3")
     assert (value["verdict"], value["baseline"]["name"]) == ("PASS", made["version"])
     assert value["baseline"]["digest"] == made["digest"]
 
@@ -137,18 +138,13 @@ def test_a_named_baseline_is_the_one_compared_with_whatever_else_is_stored(taken
     assert run(AnalyzeRun, run="like-shifted", baseline="old")["verdict"] == "PASS_WITH_DRIFT"
 
 
-def test_a_dual_policy_warns_against_the_rolling_version_and_does_not_decide_by_it(taken, run):
-    taken("r1")
-    run(AnalyzeRun, run="r1")
-    taken("r2", 2)
-    run(AnalyzeRun, run="r2", baseline="r1")
-    taken("r3", 3, shift=1.0)
-    run(AnalyzeRun, run="r3")
-    run(CreateBaseline, runs=["r3"])
-    run(PutPolicy, policy={"version": 1, "strategy": "last_pass", "dual": True})
-    taken("r4", 4)
-    value = run(AnalyzeRun, run="r4")
-    assert (value["verdict"], value["baseline"]["name"]) == ("PASS", "r2")
+def test_a_dual_policy_warns_against_the_rolling_version_and_does_not_decide_by_it(taken, run, founded):
+    made = founded("r1")
+    founded("r2", 2, shift=1.0, tag="pilot")
+    run(PutPolicy, policy={"version": 1, "strategy": "golden", "dual": True})
+    taken("r3", 3)
+    value = run(AnalyzeRun, run="r3")
+    assert (value["verdict"], value["baseline"]["name"]) == ("PASS", made["version"])
     assert any(note.startswith("early warning, against v_") and "volt" in note for note in value["notes"])
 
 
@@ -165,7 +161,7 @@ def test_another_tenants_run_is_not_found(taken, session):
     taken("r1")
     with pytest.raises(NotFound):
         queries.find_run(uuid4(), "r1")
-    assert queries.candidates(uuid4()) == []
+    assert trust.candidates(uuid4()) == []
 
 
 def test_the_document_of_an_analysis_is_json_and_names_its_configuration(taken, run):
@@ -187,7 +183,7 @@ def test_metrics_go_by_the_names_and_units_of_the_registry(taken, run, session):
     run(PutRegistry, registry=REGISTRY)
     taken("r1")
     row = queries.find_run(session.tenant, "r1")
-    assert [(m["metric"], m["unit"]) for m in queries.metric_documents(session.tenant, row.id)] == [
+    assert [(m["metric"], m["unit"]) for m in measured.documents(session.tenant, row)] == [
         ("bus_current", "A"),
         ("bus_voltage", "V"),
     ]

@@ -69,9 +69,12 @@ def test_a_policy_is_set_shown_and_followed(stand, trueup):
     (stand / "policy.yaml").write_text("version: 1\nstrategy: rolling\n")
     assert trueup("telemetry", "baseline", "policy", "set", stand / "policy.yaml").code == 0
     assert trueup("--json", "telemetry", "baseline", "policy", "show").json["policy"]["strategy"] == "rolling"
-    trueup("telemetry", "baseline", "create", "--run", "r1")
+    made = trueup("--json", "telemetry", "baseline", "create", "--run", "r1").json["version"]
     done = trueup("--json", "telemetry", "run", write_run(stand / "r2.csv", 2), "--name", "r2", *SCOPE)
-    assert (done.code, done.json["verdict"], done.json["baseline"]["kind"]) == (0, "PASS", "version")
+    assert (done.code, done.json["verdict"], done.json["baseline"]["kind"]) == (30, "NO_BASELINE", None)
+    assert "none of the 1 versions of Aquila / psu / burn-in has consent" in done.json["baseline"]["reason"]
+    asked = trueup("--json", "telemetry", "analyze", "r2", "--baseline", made)
+    assert (asked.code, asked.json["by_policy"]) == (0, False)
 
 
 def test_a_policy_that_cannot_be_understood_is_a_configuration_error_with_its_line(stand, trueup):
@@ -81,10 +84,12 @@ def test_a_policy_that_cannot_be_understood_is_a_configuration_error_with_its_li
     assert "policy.yaml:2: strategy" in done.err
 
 
-def test_a_window_takes_the_runs_that_passed(stand, trueup):
+def test_a_window_takes_no_run_that_passed_only_because_it_was_asked_to(stand, trueup):
     assert trueup("telemetry", "run", write_run(stand / "r2.csv", 2), "--name", "r2", *SCOPE, "--baseline", "r1").code == 0
-    made = trueup("--json", "telemetry", "baseline", "create", "--window", "24h", *SCOPE)
-    assert made.json["runs"] == ["r2"]
+    assert "PASS (asked)" in trueup("telemetry", "runs", "list").out
+    refused = trueup("telemetry", "baseline", "create", "--window", "24h", *SCOPE)
+    assert (refused.code, "no run of Aquila / psu / burn-in can stand for a baseline" in refused.err) == (4, True), refused.err
+    made = trueup("--json", "telemetry", "baseline", "create", "--run", "r1")
     listed = trueup("telemetry", "baseline", "list").out
     assert f"{made.json['version']}  no tag  Aquila / psu / burn-in  1 runs" in listed
 
@@ -146,7 +151,7 @@ def test_runs_are_summed_up_and_the_worst_decides_the_exit_code(stand, trueup):
     )
     done = trueup("telemetry", "runs", "rollup")
     assert done.code == 20
-    assert done.out.splitlines()[:2] == ["FAIL  3 runs: 1 FAIL, 1 NO_BASELINE, 1 PASS", "  volt: drifted in 1 runs (level)"]
+    assert done.out.splitlines()[:2] == ["FAIL  3 runs: 1 FAIL, 2 NO_BASELINE", "  volt: drifted in 1 runs (level)"]
     assert trueup("--json", "telemetry", "runs", "rollup", "--program", "Other").json["verdict"] == "UNKNOWN"
 
 

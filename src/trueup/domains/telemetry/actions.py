@@ -1,18 +1,18 @@
 """Every change telemetry makes: comparisons are recorded, hosts are sampled."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from trueup.domains.telemetry import configuring
+from trueup.domains.telemetry import asserting, configuring
 from trueup.domains.telemetry import facts as known
-from trueup.domains.telemetry.progress import tell
+from trueup.domains.telemetry.progress import tell, telling_columns
+from trueup.domains.telemetry.sources.sheetname import joined
 from trueup.kernel.actions.base import Action, Context, Input, Outcome
 from trueup.kernel.errors import UnreadableInput, UsageError
 from trueup.kernel.evidence.artifacts import Artifact
@@ -38,6 +38,14 @@ class Wishes(Input):
     keep_inputs: Literal["auto", "always", "never"] = "auto"
     pdf: bool = False
     registry: dict[str, Any] | None = None
+    asserts: dict[str, Any] | None = None
+
+    @field_validator("subject")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        if value.startswith("run/"):
+            raise ValueError("what begins with run/ is a run that was taken in: hold it against its baseline with 'analyze'")
+        return value
 
 
 class CompareInput(Wishes):
@@ -45,6 +53,8 @@ class CompareInput(Wishes):
 
     baseline: Path
     run: Path
+    baseline_sheet: str = Field(default="", max_length=100)
+    sheet: str = Field(default="", max_length=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,7 @@ class File:
 
     path: Path
     name: str
+    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,10 @@ class Compare(Action[CompareInput, None, Compared]):
 
     def prepare(self, ctx: Context, input: CompareInput, loaded: None) -> Compared:
         """Read, compare, draw; store what was made."""
-        files = (File(input.baseline, input.baseline.name), File(input.run, input.run.name))
+        files = (
+            File(input.baseline, joined(input.baseline, input.baseline_sheet), input.baseline_sheet),
+            File(input.run, joined(input.run, input.sheet), input.sheet),
+        )
         return compared(ctx, files, input)
 
     def apply(self, ctx: Context, input: CompareInput, loaded: None, prepared: Compared) -> Outcome:
@@ -92,9 +106,10 @@ def compared(ctx: Context, files: tuple[File, File], wishes: Wishes) -> Compared
     Raises:
         UnreadableInput: one is no table, or changed while it was read.
     """
-    from trueup.domains.telemetry.engine.compare import CompareConfig, compare
+    from trueup.domains.telemetry.engine.config import CompareConfig
     from trueup.domains.telemetry.engine.document import document
     from trueup.domains.telemetry.engine.views import Mapped, Watched
+    from trueup.domains.telemetry.engine.whole import examine_run
     from trueup.domains.telemetry.sources.tabular import open_table
 
     tell(0.0, "reading")
@@ -102,21 +117,24 @@ def compared(ctx: Context, files: tuple[File, File], wishes: Wishes) -> Compared
     asked: dict[str, Any] = {"alpha": wishes.alpha, "critical": frozenset(wishes.critical), "drift_is_fail": wishes.drift_is_fail}
     registry = configuring.given_registry(wishes.registry) if wishes.registry is not None else None
     config = CompareConfig(**asked, **(configuring.rules(registry) if registry else {}))
+    checks = asserting.given(wishes.asserts)
     spool = ctx.ports.spool()
-    with open_table(files[0].path, workdir=spool) as baseline, open_table(files[1].path, workdir=spool) as run:
+    with (
+        open_table(files[0].path, workdir=spool, sheet=files[0].sheet) as baseline,
+        open_table(files[1].path, workdir=spool, sheet=files[1].sheet) as run,
+    ):
         read = [f"baseline: {note}" for note in baseline.notes] + [f"run: {note}" for note in run.notes]
         sides: list[Table] = [baseline, run]
         if registry:
             sides = [Mapped(side, configuring.columns(side.numeric, registry)) for side in sides]
-        done, all_of_them = count(), max(1, len(run.numeric))
-        watched = Watched(sides[1], lambda name: tell(0.1 + 0.8 * next(done) / all_of_them, name))
-        comparison = compare(sides[0], watched, config=config)
+        watched = Watched(sides[1], telling_columns(len(run.numeric)))
+        comparison = examine_run(sides[0], watched, config=config, checks=checks)
         comparison = replace(comparison, notes=(*read, *comparison.notes))
     digests = (digest(files[0].path), digest(files[1].path))
     if digests != before:
         raise UnreadableInput("a file changed while it was compared", remedy="compare files that nobody is writing")
     tell(0.9, "drawing")
-    subject = wishes.subject or f"run:{digests[1][:16]}"
+    subject = wishes.subject or f"run:{digests[1][:16]}{f'#{files[1].sheet}' if files[1].sheet else ''}"
     named = {role: {"name": file.name, "sha256": sha} for role, file, sha in zip(_ROLES, files, digests, strict=True)}
     body = document(comparison, subject=subject, files=named)
     return Compared(comparison, subject, digests, _stored(ctx, files, wishes, comparison, body), body)
@@ -184,19 +202,31 @@ def recorded(ctx: Context, prepared: Compared) -> Outcome:
     artifacts = {artifact.name: artifact.sha256 for artifact in prepared.artifacts}
     return Outcome(
         {**prepared.document, "artifacts": artifacts},
-        facts=comparison_facts(prepared, ctx.now),
+        facts=verdict_facts(
+            prepared.subject,
+            prepared.document,
+            ctx.now,
+            dict(zip((known.BASELINE, known.RUN), prepared.digests, strict=True)),
+        ),
         artifacts=prepared.artifacts,
         subjects=(prepared.subject,),
         note={"verdict": str(comparison.verdict), "findings": len(comparison.findings)},
     )
 
 
-def comparison_facts(compared: Compared, at: datetime) -> Sequence[Fact]:
-    """Return what a comparison makes known: of the run, and of each of its metrics."""
+def verdict_facts(subject: str, body: Mapping[str, Any], at: datetime, digests: Mapping[Predicate, str]) -> list[Fact]:
+    """Return what a comparison makes known: of the run, and of each of its metrics.
+
+    Args:
+        subject: the run's.
+        body: the comparison's document.
+        at: when it was found.
+        digests: of what was compared; those that are empty are left out.
+    """
 
     def fact(predicate: Predicate, value: FactValue, part: str = "") -> Fact:
         return Fact(
-            subject=f"{compared.subject}{part}",
+            subject=f"{subject}{part}",
             predicate=predicate.key,
             value=value,
             unit=predicate.unit,
@@ -205,20 +235,19 @@ def comparison_facts(compared: Compared, at: datetime) -> Sequence[Fact]:
             source=SOURCE,
         )
 
-    comparison = compared.comparison
     facts = [
-        fact(known.VERDICT, str(comparison.verdict)),
-        fact(known.FINDINGS, len(comparison.findings)),
-        fact(known.COMPARED, len(comparison.metrics)),
-        fact(known.BASELINE, compared.digests[0]),
-        fact(known.RUN, compared.digests[1]),
+        fact(known.VERDICT, body["verdict"]),
+        fact(known.FINDINGS, len(body["findings"])),
+        fact(known.COMPARED, len(body["metrics"])),
     ]
-    facts += [fact(known.METRIC_VERDICT, str(m.verdict), f"/{m.metric}") for m in comparison.metrics]
+    facts += [fact(predicate, value) for predicate, value in digests.items() if value]
+    facts += [fact(known.METRIC_VERDICT, metric["verdict"], f"/{metric['metric']}") for metric in body["metrics"]]
     strongest: dict[str, float] = {}
-    for finding in comparison.findings:
-        strongest.setdefault(finding.metric, float(finding.effect))
-    facts += [fact(known.METRIC_EFFECT, effect, f"/{metric}") for metric, effect in strongest.items() if effect < float("inf")]
-    return facts
+    for finding in body["findings"]:
+        if finding["effect"] is not None:
+            strongest.setdefault(finding["metric"], float(finding["effect"]))
+    facts += [fact(known.METRIC_EFFECT, effect, f"/{metric}") for metric, effect in strongest.items()]
+    return [*facts, *asserting.facts(subject, body, at, SOURCE)]
 
 
 def digest(path: Path) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from pydantic import Field, model_validator
 
-from trueup.domains.telemetry import configuring, queries
+from trueup.domains.telemetry import configuring, measured, queries, trust
 from trueup.domains.telemetry.engine.circumstances import CONTEXT, Circumstances, Scope
 from trueup.domains.telemetry.engine.quality import quality
 from trueup.domains.telemetry.models import Baseline, BaselineTag, Run
@@ -20,7 +20,7 @@ _USABLE = (Verdict.PASS, Verdict.NO_BASELINE)
 
 
 class CreateBaselineInput(Input):
-    """Which runs: those that are named, or those of a scope that passed within a window."""
+    """Which runs: those that are named, or those of a scope and window that can stand for a baseline."""
 
     runs: tuple[str, ...] = Field(default=(), max_length=1000)
     program: str = Field(default="", max_length=120)
@@ -47,30 +47,31 @@ class CreateBaseline(Action[CreateBaselineInput, list[Run], None]):
         """Find the runs.
 
         Raises:
-            NotFound: a run that is named is not there, or no run of the window passed.
+            NotFound: a run that is named is not there, or no run of the window can stand for a baseline.
         """
         if input.runs:
             return [queries.find_run(ctx.tenant, name) for name in dict.fromkeys(input.runs)]
         scope = Scope(input.program, input.subsystem, input.test_name)
-        found = queries.eligible(ctx.tenant, scope, ctx.now - timedelta(hours=input.window_hours or 0.0))
+        found = trust.eligible(ctx.tenant, scope, ctx.now - timedelta(hours=input.window_hours or 0.0))
         if not found:
             raise NotFound(
-                f"no run of {scope} passed in the last {input.window_hours:g} hours",
+                f"no run of {scope} can stand for a baseline in the last {input.window_hours:g} hours",
                 remedy="name the runs of a first baseline with --run, or choose a longer --window",
             )
         return found
 
     def check(self, ctx: Context, input: CreateBaselineInput, loaded: list[Run]) -> None:
-        """Refuse runs that did not pass, and runs of different tests.
+        """Refuse runs that did not pass what the policy held them against, and runs of different tests.
 
         A run that there was no baseline for may found one; whoever gives it the tag vouches for it.
         """
         for run in loaded:
-            if run.verdict not in _USABLE:
+            if run.verdict not in _USABLE or not run.by_policy:
                 what = f"is {run.verdict}" if run.verdict else "was never analysed"
+                what += "" if run.by_policy or not run.verdict else " by a comparison that was asked for, not by the policy"
                 raise Refused(
                     f"run {run.name} {what}",
-                    remedy="make a baseline of runs that passed; analyse it first: trueup telemetry analyze",
+                    remedy=f"make a baseline of runs that passed; analyse it first: trueup telemetry analyze {run.name}",
                 )
             if queries.circumstances(run).scope != queries.circumstances(loaded[0]).scope:
                 raise Refused(f"{run.name} and {loaded[0].name} are not of one program, subsystem and test")
@@ -87,7 +88,7 @@ class CreateBaseline(Action[CreateBaselineInput, list[Run], None]):
         parts = queries.manifest(loaded)
         digest = queries.baseline_digest(of, parts)
         rules, _ = configuring.policy(ctx)
-        found = asdict(quality(queries.run_numbers(ctx.tenant, loaded), rules.quality))
+        found = asdict(quality(measured.run_numbers(ctx.tenant, loaded), rules.quality))
         there = queries.same_baseline(ctx.tenant, digest, found)
         if there is not None:
             bears = queries.tags(ctx.tenant).get(there.id, ())
@@ -103,11 +104,12 @@ class CreateBaseline(Action[CreateBaselineInput, list[Run], None]):
             manifest=parts,
             digest=digest,
             quality=found,
+            founding=[run.name for run in loaded if run.verdict != Verdict.PASS],
             created_at=ctx.now,
             created_by=ctx.principal.id,
         )
         value = queries.baseline_document(row)
-        note = {"digest": digest, "runs": len(parts), "quality": row.quality["passed"]}
+        note = {"digest": digest, "runs": len(parts), "quality": row.quality["passed"], "founding": len(row.founding)}
         return Outcome(value, subjects=[f"baseline/{row.name}"], note=note)
 
 
@@ -156,8 +158,10 @@ class PromoteBaseline(Action[PromoteInput, Baseline, None]):
             raise Conflict(
                 f"version {loaded.name} has the digest {loaded.digest}", remedy="look at the version again, and ask anew"
             )
-        if not loaded.quality["passed"] and not input.skip_quality:
-            failed = [f"{part['name']}: {part['words']}" for part in loaded.quality["parts"] if not part["passed"]]
+        rules, _ = configuring.policy(ctx)
+        found = quality(measured.run_numbers(ctx.tenant, queries.baseline_runs(ctx.tenant, loaded)), rules.quality)
+        if not found.passed and not input.skip_quality:
+            failed = [f"{part.name}: {part.words}" for part in found.parts if not part.passed]
             raise Refused(
                 f"version {loaded.name} is not fit to be a baseline: {'; '.join(failed)}",
                 remedy="make one of more or steadier runs, or pass the gate over with --skip-quality-gate and a --reason",
@@ -170,7 +174,13 @@ class PromoteBaseline(Action[PromoteInput, Baseline, None]):
 
 def moved(ctx: Context, to: Baseline, tag: str, kind: str, reason: str) -> Outcome:
     """Write down that a tag of the version's scope now is the version's."""
-    scope = queries.scope_key(queries.circumstances(to))
+    of = queries.circumstances(to)
+    here = Baseline.objects.filter(
+        tenant=ctx.tenant, program=of.scope.program, subsystem=of.scope.subsystem, test_name=of.scope.test_name
+    )
+    # moves of one test's tags wait for each other, so that each knows which version came before
+    list(here.select_for_update().order_by("id").values_list("id"))
+    scope = queries.scope_key(of)
     now_at = queries.tag_history(ctx.tenant, tag=tag, scope=scope, limit=1)
     previous: UUID | None = now_at[0].baseline if now_at else None
     if previous == to.id:

@@ -157,7 +157,7 @@ class InjectFault(Action[InjectInput, None, dict[str, Any]]):
 
     def prepare(self, ctx: Context, input: InjectInput, loaded: None) -> dict[str, Any]:
         """Compute the fault and write the copy."""
-        from trueup.domains.telemetry.engine.inject import DEFAULTS, Change, Dose, Fault
+        from trueup.domains.telemetry.engine.inject import DEFAULTS, Change, Dose, Fault, hidden
         from trueup.domains.telemetry.sources.faultfile import inject_file
 
         try:
@@ -181,6 +181,7 @@ class InjectFault(Action[InjectInput, None, dict[str, Any]]):
             "rows_in": hit.rows_in,
             "rows_out": hit.rows_out,
             "cells_changed": hit.cells,
+            "undetectable": hidden(fault, hit.start) or None,
             "input": {"name": input.source.name, "sha256": before},
             "output": {"name": input.output.name, "sha256": digest(input.output)},
             "out": str(input.output),

@@ -1,18 +1,20 @@
 """Every change to runs: they are taken in, and held against a baseline."""
 
+import hashlib
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Literal, Self
+from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from trueup.domains.telemetry import analysing, configuring, queries
+from trueup.domains.telemetry import analysing, configuring, measured, queries
 from trueup.domains.telemetry import facts as known
-from trueup.domains.telemetry.actions import digest
+from trueup.domains.telemetry.actions import digest, verdict_facts
 from trueup.domains.telemetry.engine.circumstances import CONTEXT
 from trueup.domains.telemetry.models import Analysis, Run, RunMetric
+from trueup.domains.telemetry.sources.sheetname import joined, parted
 from trueup.kernel.actions.base import Action, Context, Input, Outcome, Resource
 from trueup.kernel.errors import Conflict, UnreadableInput
 from trueup.kernel.evidence.artifacts import Artifact
@@ -27,10 +29,9 @@ KEPT_FINDINGS = 100  # of one analysis, the strongest; all of them stand in its 
 _Text = Field(default="", max_length=120, pattern=r"^[^\x00-\x1f]*$")
 
 
-class IngestRunInput(Input):
-    """A recorded file and what is said about it."""
+class RunInput(Input):
+    """What is said about a run."""
 
-    path: Path
     name: str = Field(default="", pattern=rf"{NAME}|^$")
     program: str = _Text
     subsystem: str = _Text
@@ -52,10 +53,17 @@ class IngestRunInput(Input):
         return value
 
     @model_validator(mode="after")
-    def _in_order(self) -> "IngestRunInput":
+    def _in_order(self) -> Self:
         if self.started_at and self.ended_at and self.ended_at < self.started_at:
             raise ValueError("the run ended before it started")
         return self
+
+
+class IngestRunInput(RunInput):
+    """A recorded file and what is said about it."""
+
+    path: Path
+    sheet: str = Field(default="", max_length=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,8 @@ class IngestRun(Action[IngestRunInput, None, Taken]):
 
         sha256 = digest(input.path)
         registry, _ = configuring.registry(ctx)
-        with open_table(input.path, workdir=ctx.ports.spool()) as table:
+        joined(input.path, input.sheet)
+        with open_table(input.path, workdir=ctx.ports.spool(), sheet=input.sheet) as table:
             mapping = {name: asdict(source) for name, source in configuring.columns(table.numeric, registry).items()}
             numbers = {name: numbers_of(table.column(source["raw"])) for name, source in mapping.items()}
             excluded = [{"name": item.name, "reason": item.reason} for item in table.excluded]
@@ -96,12 +105,13 @@ class IngestRun(Action[IngestRunInput, None, Taken]):
         data = ctx.ports.artifacts.put(ctx.tenant, input.path, name=input.path.name, media_type="application/octet-stream")
         if data.sha256 != sha256:
             raise UnreadableInput("the file changed while it was read", remedy="take in a file that nobody is writing")
-        return Taken(input.name or f"run-{sha256[:12]}", data, rows, mapping, numbers, excluded, notes)
+        own = hashlib.sha256(f"{sha256}#{input.sheet}".encode()).hexdigest() if input.sheet else sha256
+        return Taken(input.name or f"run-{own[:12]}", data, rows, mapping, numbers, excluded, notes)
 
     def apply(self, ctx: Context, input: IngestRunInput, loaded: None, prepared: Taken) -> Outcome:
         """Write the run; the same file under the same name again is the same run."""
         there = Run.objects.filter(tenant=ctx.tenant, name=prepared.name).first()
-        if there is not None and there.sha256 != prepared.data.sha256:
+        if there is not None and (there.sha256, parted(there.file_name)[1]) != (prepared.data.sha256, input.sheet):
             raise Conflict(f"there is another run called {prepared.name}", remedy="give this one a name of its own with --name")
         if there is None:
             there = self._write(ctx, input, prepared)
@@ -119,13 +129,22 @@ class IngestRun(Action[IngestRunInput, None, Taken]):
             recorded_at=ctx.now,
             source=SOURCE,
         )
-        note = {"sha256": prepared.data.sha256, "rows": prepared.rows, "metrics": len(prepared.mapping)}
+        note = {
+            "sha256": prepared.data.sha256,
+            "rows": prepared.rows,
+            "metrics": len(prepared.mapping),
+            "numbers": there.numbers,
+        }
         return Outcome(value, facts=[fact], artifacts=[prepared.data], subjects=[queries.subject(there.name)], note=note)
 
     @staticmethod
     def _write(ctx: Context, input: IngestRunInput, prepared: Taken) -> Run:
+        id = uuid4()
+        numbers = [
+            {"metric": name, "unit": prepared.mapping[name]["unit"], **asdict(found)} for name, found in prepared.numbers.items()
+        ]
         run = Run.objects.create(
-            id=uuid4(),
+            id=id,
             tenant=ctx.tenant,
             name=prepared.name,
             program=input.program,
@@ -133,32 +152,18 @@ class IngestRun(Action[IngestRunInput, None, Taken]):
             test_name=input.test_name,
             context=dict(input.context),
             source=input.source,
-            file_name=input.path.name,
+            file_name=joined(input.path, input.sheet),
             sha256=prepared.data.sha256,
             mapping=prepared.mapping,
             build=dict(input.build),
+            numbers=measured.digest(numbers),
             rows=prepared.rows,
             started_at=input.started_at,
             ended_at=input.ended_at,
             recorded_at=ctx.now,
             recorded_by=ctx.principal.id,
         )
-        RunMetric.objects.bulk_create(
-            [
-                RunMetric(
-                    tenant=ctx.tenant,
-                    run=run.id,
-                    metric=name,
-                    unit=prepared.mapping[name]["unit"],
-                    n=found.n,
-                    mean=found.mean,
-                    sd=found.sd,
-                    low=found.low,
-                    high=found.high,
-                )
-                for name, found in prepared.numbers.items()
-            ]
-        )
+        RunMetric.objects.bulk_create([RunMetric(tenant=ctx.tenant, run=id, **one) for one in numbers])
         return run
 
 
@@ -171,6 +176,7 @@ class AnalyzeRunInput(Input):
     critical: tuple[str, ...] = Field(default=(), max_length=10_000)
     drift_is_fail: bool = False
     pdf: bool = False
+    asserts: dict[str, Any] | None = None
 
 
 class AnalyzeRun(Action[AnalyzeRunInput, Run, analysing.Analysed]):
@@ -192,7 +198,8 @@ class AnalyzeRun(Action[AnalyzeRunInput, Run, analysing.Analysed]):
 
     def prepare(self, ctx: Context, input: AnalyzeRunInput, loaded: Run) -> analysing.Analysed:
         """Choose, read, compare, draw; store what was made."""
-        wishes = analysing.Wishes(input.baseline, input.alpha, frozenset(input.critical), input.drift_is_fail, input.pdf)
+        critical = frozenset(input.critical)
+        wishes = analysing.Wishes(input.baseline, input.alpha, critical, input.drift_is_fail, input.pdf, input.asserts)
         return analysing.analyse(ctx, loaded, wishes)
 
     def apply(self, ctx: Context, input: AnalyzeRunInput, loaded: Run, prepared: analysing.Analysed) -> Outcome:
@@ -205,6 +212,7 @@ class AnalyzeRun(Action[AnalyzeRunInput, Run, analysing.Analysed]):
             run=loaded.id,
             at=ctx.now,
             verdict=document["verdict"],
+            by_policy=document["by_policy"],
             findings=len(document["findings"]),
             found=[{key: item[key] for key in ("metric", "kind", "effect")} for item in document["findings"][:KEPT_FINDINGS]],
             baseline=document["baseline"],
@@ -212,38 +220,41 @@ class AnalyzeRun(Action[AnalyzeRunInput, Run, analysing.Analysed]):
             comparison=names["comparison.json"],
             report=names["report.html"],
         )
-        Run.objects.filter(tenant=ctx.tenant, id=loaded.id).update(verdict=document["verdict"], analysed_at=ctx.now)
+        changed: dict[str, Any] = {"analysed_at": ctx.now}
+        if document["by_policy"] or not loaded.by_policy:
+            # what the policy found stands until it finds otherwise, whatever else the run is held against
+            id = document["baseline"]["id"]
+            changed |= {"verdict": document["verdict"], "by_policy": document["by_policy"], "against": UUID(id) if id else None}
+        Run.objects.filter(tenant=ctx.tenant, id=loaded.id).update(**changed)
         return Outcome(
             {**document, "analysis": str(made.id), "artifacts": names},
             facts=self._facts(loaded, document, ctx.now),
             artifacts=prepared.artifacts,
             subjects=[queries.subject(loaded.name)],
-            note={"verdict": document["verdict"], "findings": len(document["findings"]), "analysis": str(made.id)},
+            note={
+                "verdict": document["verdict"],
+                "by_policy": document["by_policy"],
+                "findings": len(document["findings"]),
+                "analysis": str(made.id),
+            },
         )
 
     @staticmethod
     def _facts(run: Run, document: dict[str, Any], at: datetime) -> list[Fact]:
-        subject = queries.subject(run.name)
-
-        def fact(predicate: Any, value: Any, part: str = "") -> Fact:
-            return Fact(
-                subject=f"{subject}{part}",
-                predicate=predicate.key,
-                value=value,
-                unit=predicate.unit,
+        subject, held_against = queries.subject(run.name), document["baseline"]["digest"]
+        if document["by_policy"]:
+            return verdict_facts(subject, document, at, {known.BASELINE: held_against})
+        return [
+            Fact(
+                subject=subject,
+                predicate=known.ASKED.key,
+                value=document["verdict"],
+                unit=known.ASKED.unit,
                 valid_at=at,
                 recorded_at=at,
                 source=SOURCE,
             )
-
-        found = [
-            fact(known.VERDICT, document["verdict"]),
-            fact(known.FINDINGS, len(document["findings"])),
-            fact(known.COMPARED, len(document["metrics"])),
         ]
-        if document["baseline"]["digest"]:
-            found.append(fact(known.BASELINE, document["baseline"]["digest"]))
-        return found + [fact(known.METRIC_VERDICT, item["verdict"], f"/{item['metric']}") for item in document["metrics"]]
 
 
 ACTIONS = (IngestRun, AnalyzeRun)

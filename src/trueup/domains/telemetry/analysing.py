@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trueup.domains.telemetry import configuring, queries
+from trueup.domains.telemetry import asserting, configuring, measured, queries, trust
 from trueup.domains.telemetry.actions import reports
 from trueup.domains.telemetry.engine.policy import BaselinePolicy
 from trueup.domains.telemetry.engine.quality import decay
 from trueup.domains.telemetry.engine.selection import Chosen, Form, Strategy, Wanted, choose
 from trueup.domains.telemetry.models import Run
+from trueup.domains.telemetry.progress import telling_columns
 from trueup.kernel.actions.base import Context
 from trueup.kernel.errors import NotFound
 from trueup.kernel.evidence.artifacts import Artifact
 from trueup.kernel.evidence.engine.encode import encode
 
 if TYPE_CHECKING:
+    from trueup.domains.telemetry.engine.asserts import Assert
     from trueup.domains.telemetry.engine.config import CompareConfig
     from trueup.domains.telemetry.engine.registry import Registry
     from trueup.domains.telemetry.engine.result import Comparison
@@ -34,6 +36,7 @@ class Wishes:
     critical: frozenset[str]
     drift_is_fail: bool
     pdf: bool = False
+    asserts: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +59,41 @@ def analyse(ctx: Context, run: Run, wishes: Wishes) -> Analysed:
         run=str(run.id),
         circumstances=queries.circumstances(run),
         before=run.recorded_at,
-        strategy=Strategy.EXPLICIT if wishes.baseline else rules.strategy,
+        strategy=rules.strategy,
         tag=rules.tag,
         must_match=rules.context_match,
-        name=wishes.baseline,
     )
-    known = queries.candidates(ctx.tenant, None if wishes.baseline else wanted.circumstances.scope)
-    chosen = choose(wanted, known)
+    known = trust.candidates(ctx.tenant, None if wishes.baseline else wanted.circumstances.scope)
+    own = choose(wanted, known)
+    chosen = choose(replace(wanted, strategy=Strategy.EXPLICIT, name=wishes.baseline), known) if wishes.baseline else own
     if wishes.baseline and chosen.candidate is None:
         raise NotFound(
             f"there is no other run or baseline version {wishes.baseline!r}", remedy="see 'trueup telemetry runs list'"
         )
+    loose = _loose(own, chosen, wishes)
     registry, registry_digest = configuring.registry(ctx)
     config = _config(run, wishes, registry)
-    comparison = _compared(ctx, run, chosen, config)
-    notes = [*chosen.notes, *_old(ctx, run, chosen, rules)]
+    comparison = _compared(ctx, run, chosen, config, asserting.given(wishes.asserts))
+    notes = [*loose, *chosen.notes, *_old(ctx, run, chosen, rules)]
     if rules.dual and not wishes.baseline:
         rolling = choose(replace(wanted, strategy=Strategy.ROLLING), known)
         notes += _early(ctx, run, rolling, chosen, config)
     digests = {"baseline_policy": rules_digest, "metric_registry": registry_digest}
-    return _kept(ctx, run, chosen, comparison, notes, digests, pdf=wishes.pdf)
+    return _kept(ctx, run, chosen, comparison, notes, digests, pdf=wishes.pdf, by_policy=not loose)
+
+
+def _loose(own: Chosen, chosen: Chosen, wishes: Wishes) -> list[str]:
+    """Say why the verdict is not the policy's own, so that nothing can be built on it; nothing where it is."""
+    from trueup.domains.telemetry.engine.config import CompareConfig
+
+    found = []
+    if chosen.candidate != own.candidate:
+        theirs = own.candidate.name if own.candidate else f"nothing ({own.reason})"
+        found.append(f"asked for: the policy would hold it against {theirs}; no baseline can be built on this verdict")
+    usual = CompareConfig().alpha
+    if wishes.alpha < usual:
+        found.append(f"asked for: alpha {wishes.alpha:g} is below {usual:g}; no baseline can be built on this verdict")
+    return found
 
 
 def _config(run: Run, wishes: Wishes, registry: "Registry | None") -> "CompareConfig":
@@ -103,32 +121,34 @@ def _stored(row: Run) -> "StoredRun":
     return StoredRun(row.name, row.sha256, row.file_name, row.mapping)
 
 
-def _compared(ctx: Context, run: Run, chosen: Chosen, config: "CompareConfig") -> "Comparison":
-    from trueup.domains.telemetry.engine.compare import compare, judge_alone
+def _compared(ctx: Context, run: Run, chosen: Chosen, config: "CompareConfig", checks: "Sequence[Assert]" = ()) -> "Comparison":
+    from trueup.domains.telemetry.engine.views import Watched
+    from trueup.domains.telemetry.engine.whole import examine_run
     from trueup.domains.telemetry.sources.stored import open_runs
 
     store, spool = ctx.ports.artifacts, ctx.ports.spool()
     parts = _parts(ctx, chosen)
     with ExitStack() as stack:
         table = stack.enter_context(open_runs(store, ctx.tenant, [_stored(run)], spool=spool))
+        watched = Watched(table, telling_columns(len(table.numeric)))
         if not parts:
-            return judge_alone(table, config)
+            return examine_run(None, watched, config=config, checks=checks)
         against = stack.enter_context(open_runs(store, ctx.tenant, [_stored(part) for part in parts], spool=spool))
-        return compare(against, table, config=config)
+        return examine_run(against, watched, config=config, checks=checks)
 
 
 def _old(ctx: Context, run: Run, chosen: Chosen, rules: BaselinePolicy) -> list[str]:
     """Say in what way the chosen version has grown old."""
     if chosen.candidate is None or chosen.candidate.form is not Form.VERSION:
         return []
-    parts = queries.run_numbers(ctx.tenant, _parts(ctx, chosen))
+    parts = measured.run_numbers(ctx.tenant, _parts(ctx, chosen))
     sums: dict[str, tuple[float, int]] = {}
     for part in parts:
         for name, numbers in part.metrics.items():
             total, n = sums.get(name, (0.0, 0))
             sums[name] = (total + numbers.mean * numbers.n, n + numbers.n)
     means = {name: total / n for name, (total, n) in sums.items() if n}
-    present = {name: numbers.mean for name, numbers in queries.run_numbers(ctx.tenant, [run])[0].metrics.items()}
+    present = {name: numbers.mean for name, numbers in measured.run_numbers(ctx.tenant, [run])[0].metrics.items()}
     return list(decay(chosen.candidate.at, ctx.now, means, present, rules.decay))
 
 
@@ -150,6 +170,7 @@ def _kept(
     digests: Mapping[str, str],
     *,
     pdf: bool,
+    by_policy: bool,
 ) -> Analysed:
     from trueup.domains.telemetry.engine.document import document
 
@@ -159,6 +180,7 @@ def _kept(
     body |= {
         "run": queries.run_document(run),
         "baseline": about,
+        "by_policy": by_policy,
         "subject": queries.subject(run.name),
         "notes": [*notes, *body["notes"]],
         "config_digest": hashlib.sha256(encode(_plain(config))).hexdigest(),

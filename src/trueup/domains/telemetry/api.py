@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, File, Query, Router, Schema
 from ninja.files import UploadedFile
 
-from trueup.domains.telemetry import lists, queries
+from trueup.domains.telemetry import lists, measured, outlooks, queries
 from trueup.domains.telemetry.engine.rollup import rollup as sum_up
 from trueup.domains.telemetry.models import Baseline, Run
 from trueup.domains.telemetry.uploads import kept, may_compare
@@ -54,7 +54,7 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
     """Show a run by its name or id: what it is, the numbers of its metrics, and what it was found to be."""
     tenant = tenant_of(request)
     row = queries.find_run(tenant, name[:100])
-    metrics = queries.metric_documents(tenant, row.id)
+    metrics = measured.documents(tenant, row)
     return reply({**queries.run_document(row), "metric_numbers": metrics, "analyses": queries.analyses(tenant, row.id)})
 
 
@@ -67,6 +67,24 @@ def baselines(request: HttpRequest, asked: Query[PageIn]) -> HttpResponse:
     bearing = queries.tags(tenant)
     shown = [queries.baseline_document(row, bearing.get(row.id, ())) for row in found.rows]
     return listing(Page(shown, found.next, found.previous))
+
+
+class OutlookIn(Schema):
+    """Up to which run, and at what, to look."""
+
+    run: str = Field(max_length=100, description="name or id of the last run", examples=["burn-in-42"])
+    metric: str = Field("all", max_length=200, description="of this metric, or of all", examples=["volt"])
+    runs: int = Field(50, ge=2, le=1_000, description="how many runs at most")
+
+
+@router.get("/outlook", response=dict[str, Any], operation_id="telemetry.outlook", summary="early warning over runs")
+def outlook(request: HttpRequest, asked: Query[OutlookIn]) -> HttpResponse:
+    """Look ahead over the runs of a run's test: scatter that grows, room to a limit that shrinks; recorded by `telemetry/series/warn`."""
+    tenant = tenant_of(request)
+    row = queries.find_run(tenant, asked.run)
+    found = outlooks.outlook(tenant, row, asked.metric, limit=asked.runs)
+    names = [one.name for one in outlooks.runs_until(tenant, row, limit=asked.runs)]
+    return reply(outlooks.document(row, found, names))
 
 
 class RollupIn(Schema):

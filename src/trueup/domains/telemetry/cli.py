@@ -6,12 +6,24 @@ from typing import Any
 
 import click
 
+from trueup.domains.telemetry.cli_asserts import assert_command, warn
 from trueup.domains.telemetry.cli_baselines import baseline
 from trueup.domains.telemetry.cli_config import current, set_registry
 from trueup.domains.telemetry.cli_data import inject, normalize, registry
 from trueup.domains.telemetry.cli_live import capture
 from trueup.domains.telemetry.cli_runs import analyze, ingest, run_command, runs
-from trueup.domains.telemetry.cli_support import FILE, deliver, explained, make_folder, registry_document
+from trueup.domains.telemetry.cli_sketch import check, sketch
+from trueup.domains.telemetry.cli_support import (
+    FILE,
+    assert_words,
+    asserts_document,
+    deliver,
+    explained,
+    make_folder,
+    outlook_words,
+    registry_document,
+    showing_progress,
+)
 from trueup.kernel.doors import App, finish, pass_store
 
 
@@ -21,8 +33,10 @@ def telemetry() -> None:
 
 
 @telemetry.command()
-@click.option("--baseline", required=True, type=FILE, help="The run that was accepted (CSV, Parquet, JSONL).")
+@click.option("--baseline", required=True, type=FILE, help="The run that was accepted (CSV, Parquet, JSON lines, XLSX).")
 @click.option("--run", "run_file", required=True, type=FILE, help="The run to judge.")
+@click.option("--baseline-sheet", default="", metavar="NAME", help="Sheet of the baseline's workbook; default: the first.")
+@click.option("--sheet", default="", metavar="NAME", help="Sheet of the run's workbook; default: the first.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for report.html, comparison.json and pack.zip."
 )
@@ -33,7 +47,9 @@ def telemetry() -> None:
 @click.option("--drift-is-fail", is_flag=True, help="Any drift is FAIL (exit 20) instead of PASS_WITH_DRIFT (exit 10).")
 @click.option("--alpha", default=0.01, show_default=True, help="Share of clean comparisons that may be flagged by chance.")
 @click.option("--registry", "registry_file", type=FILE, help="Metric registry: names, units, limits and what matters.")
+@click.option("--asserts", "asserts_file", type=FILE, help="Asserts: what every sample of the run has to be besides.")
 @click.option("--pdf", is_flag=True, help="Make report.pdf too.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option(
     "--keep-inputs",
     type=click.Choice(["auto", "always", "never"]),
@@ -46,13 +62,17 @@ def compare(
     app: App,
     baseline: Path,
     run_file: Path,
+    baseline_sheet: str,
+    sheet: str,
     out: Path | None,
     subject: str,
     critical: tuple[str, ...],
     drift_is_fail: bool,
     alpha: float,
     registry_file: Path | None,
+    asserts_file: Path | None,
     pdf: bool,
+    quiet: bool,
     keep_inputs: str,
 ) -> None:
     """Compare a run with its baseline: level, scale and shape of every numeric column.
@@ -66,6 +86,8 @@ def compare(
     input = {
         "baseline": baseline,
         "run": run_file,
+        "baseline_sheet": baseline_sheet,
+        "sheet": sheet,
         "subject": subject,
         "critical": critical,
         "drift_is_fail": drift_is_fail,
@@ -73,8 +95,10 @@ def compare(
         "keep_inputs": keep_inputs,
         "pdf": pdf,
         "registry": registry_document(registry_file) if registry_file else None,
+        "asserts": asserts_document(asserts_file) if asserts_file else None,
     }
-    value = dict(app.run(Compare, input))
+    with showing_progress(app, quiet=quiet):
+        value = dict(app.run(Compare, input))
     if out is not None:
         value["out"] = deliver(app, value, out)
     app.emit(value, verdict_words(value))
@@ -96,6 +120,8 @@ def verdict_words(value: Mapping[str, Any]) -> Iterable[str]:
     for metric in value["metrics"]:
         if metric["verdict"] == "INSUFFICIENT_DATA":
             yield f"  not judged: {metric['metric']} ({metric['reason']})"
+    yield from assert_words(value)
+    yield from outlook_words(value)
     yield f"  subject {value['subject']}"
     for path in value.get("out", {}).values():
         yield f"  wrote {path}"
@@ -121,7 +147,21 @@ def host(app: App, seconds: float, rate: float, pid: int | None, out: Path) -> N
     app.emit(value, words)
 
 
-for command in (ingest, analyze, run_command, runs, baseline, capture, normalize, registry, inject):
+for command in (
+    assert_command,
+    warn,
+    ingest,
+    analyze,
+    run_command,
+    runs,
+    baseline,
+    capture,
+    normalize,
+    registry,
+    inject,
+    sketch,
+    check,
+):
     telemetry.add_command(command)
 for command in (set_registry, current):
     registry.add_command(command)

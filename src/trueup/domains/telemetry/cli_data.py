@@ -120,6 +120,7 @@ def inject(app: App, /, **input: Any) -> None:
         f"  columns: {', '.join(done['columns']) or 'whole rows'}",
         f"  seed {done['seed']}, {said}",
     ]
+    words += [f"  cannot be found: {done['undetectable']}"] if done["undetectable"] else []
     app.emit(done, words)
 
 

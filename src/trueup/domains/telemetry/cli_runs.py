@@ -6,7 +6,17 @@ from typing import Any
 
 import click
 
-from trueup.domains.telemetry.cli_support import FILE, deliver, explained, make_folder
+from trueup.domains.telemetry.cli_support import (
+    FILE,
+    assert_words,
+    asserts_document,
+    deliver,
+    explained,
+    make_folder,
+    outlook_words,
+    showing_progress,
+)
+from trueup.domains.telemetry.cli_window import take, taking, window_words
 from trueup.kernel.doors import App, finish, pass_store
 
 _CONTEXT = (
@@ -43,7 +53,9 @@ def _judged[**P, T](command: Callable[P, T]) -> Callable[P, T]:
             click.option("--critical", multiple=True, metavar="METRIC", help="A metric that must be there and be sound."),
             click.option("--drift-is-fail", is_flag=True, help="Any drift is FAIL (exit 20)."),
             click.option("--alpha", default=0.01, show_default=True, help="Share of clean runs that may be flagged by chance."),
+            click.option("--asserts", "asserts_file", type=FILE, help="Asserts: what every sample of the run has to be besides."),
             click.option("--pdf", is_flag=True, help="Make report.pdf too."),
+            click.option("--quiet", is_flag=True, help="Show no progress."),
             click.option(
                 "--out",
                 type=click.Path(path_type=Path, file_okay=False),
@@ -55,7 +67,7 @@ def _judged[**P, T](command: Callable[P, T]) -> Callable[P, T]:
     return command
 
 
-def _input(path: Path, meta: Path | None, context: tuple[str, ...], **given: str) -> dict[str, Any]:
+def _said(meta: Path | None, context: tuple[str, ...], **given: str) -> dict[str, Any]:
     """Join what the file about the run says with what the options say, which weigh more."""
     from trueup.domains.telemetry.sources.metafile import read_meta
 
@@ -65,19 +77,33 @@ def _input(path: Path, meta: Path | None, context: tuple[str, ...], **given: str
         if not (name and equals and value):
             raise click.UsageError(f"--context {item!r} is not NAME=VALUE (environment=lab)")
         found["context"][name] = value
-    return found | {name: value for name, value in given.items() if value} | {"path": path}
+    return found | {name: value for name, value in given.items() if value}
 
 
 @click.command()
-@click.argument("path", type=FILE)
+@taking
 @_described
 @pass_store
-def ingest(app: App, /, path: Path, meta: Path | None, context: tuple[str, ...], **given: str) -> None:
-    """Take in a recorded run (CSV, TSV, Parquet, JSON lines): its file is kept, and what it holds."""
-    from trueup.domains.telemetry.actions_runs import IngestRun
+def ingest(
+    app: App,
+    /,
+    path: Path | None,
+    sheet: str,
+    capture: str,
+    since: str,
+    until: str,
+    meta: Path | None,
+    context: tuple[str, ...],
+    **given: str,
+) -> None:
+    """Take in a recorded run (CSV, TSV, Parquet, JSON lines, XLSX) or a window of a capture: its data is kept, and what it holds.
 
-    value = app.run(IngestRun, _input(path, meta, context, **given))
+    Exit codes: 30 NO_DATA when the window holds no event; no run is made of it then.
+    """
+    said = _said(meta, context, **given)
+    value = take(app, said, path, sheet=sheet, capture=capture, since=since, until=until)
     words = [f"run {value['run']}: {value['rows']:,} rows of {value['metrics']} metrics, from {value['file']}"]
+    words += window_words(value)
     words += [f"  not a metric: {item['name']} ({item['reason']})" for item in value["excluded"]]
     words += [f"  note: {note}" for note in value["notes"]]
     app.emit(value, [*words, f"  next: trueup telemetry analyze {value['run']}"])
@@ -96,14 +122,18 @@ def analyze(app: App, /, run: str, out: Path | None, **how: Any) -> None:
 
 
 @click.command("run")
-@click.argument("path", type=FILE)
+@taking
 @_described
 @_judged
 @pass_store
 def run_command(
     app: App,
     /,
-    path: Path,
+    path: Path | None,
+    sheet: str,
+    capture: str,
+    since: str,
+    until: str,
     meta: Path | None,
     context: tuple[str, ...],
     out: Path | None,
@@ -111,24 +141,28 @@ def run_command(
     critical: tuple[str, ...],
     drift_is_fail: bool,
     alpha: float,
+    asserts_file: Path | None,
     pdf: bool,
+    quiet: bool,
     **given: str,
 ) -> None:
-    """Take in a recorded run and hold it against its baseline: ingest and analyze in one."""
-    from trueup.domains.telemetry.actions_runs import IngestRun
-
-    taken = app.run(IngestRun, _input(path, meta, context, **given))
+    """Take in a recorded run, or a window of a capture, and hold it against its baseline: ingest and analyze in one."""
+    said = _said(meta, context, **given)
+    taken = take(app, said, path, sheet=sheet, capture=capture, since=since, until=until)
     app.say(f"run {taken['run']}: {taken['rows']:,} rows of {taken['metrics']} metrics")
     how = {"baseline": baseline, "critical": critical, "drift_is_fail": drift_is_fail, "alpha": alpha, "pdf": pdf}
-    _analyse(app, taken["run"], out, how)
+    _analyse(app, taken["run"], out, how | {"asserts_file": asserts_file, "quiet": quiet})
 
 
-def _analyse(app: App, run: str, out: Path | None, how: Mapping[str, Any]) -> None:
+def _analyse(app: App, run: str, out: Path | None, how: dict[str, Any]) -> None:
     from trueup.domains.telemetry.actions_runs import AnalyzeRun
 
     if out is not None:
         make_folder(out)
-    value = dict(app.run(AnalyzeRun, {"run": run, **how}))
+    quiet, asserts_file = how.pop("quiet"), how.pop("asserts_file")
+    how["asserts"] = asserts_document(asserts_file) if asserts_file else None
+    with showing_progress(app, quiet=quiet):
+        value = dict(app.run(AnalyzeRun, {"run": run, **how}))
     if out is not None:
         value["out"] = deliver(app, value, out)
     app.emit(value, analysis_words(value))
@@ -154,10 +188,17 @@ def analysis_words(value: Mapping[str, Any]) -> Iterable[str]:
     for metric in value["metrics"]:
         if metric["verdict"] == "INSUFFICIENT_DATA":
             yield f"  not judged: {metric['metric']} ({metric['reason']})"
+    yield from assert_words(value)
+    yield from outlook_words(value)
     for path in value.get("out", {}).values():
         yield f"  wrote {path}"
     if value["verdict"] == "NO_BASELINE":
         yield f"  a first baseline: trueup telemetry baseline create --run {value['run']['run']}"
+
+
+def _stands(row: dict[str, Any]) -> str:
+    """Return the verdict of a run; one that is not the policy's own is said to be asked for."""
+    return f"{row['verdict'] or '-'}{' (asked)' if row['verdict'] and not row['by_policy'] else ''}"
 
 
 @click.group()
@@ -178,7 +219,7 @@ def list_runs(app: App, program: str, test_name: str, verdict: str, limit: int) 
     found = queries.runs(app.session.tenant, program=program, test_name=test_name, verdict=verdict.upper(), limit=limit)
     rows = [queries.run_document(row) for row in found]
     words = [
-        f"{row['run']:<28} {row['verdict'] or '-':<18} {row['program'] or '-':<14} {row['test_name'] or '-':<18} {row['recorded_at'][:19]}Z"
+        f"{row['run']:<28} {_stands(row):<23} {row['program'] or '-':<14} {row['test_name'] or '-':<18} {row['recorded_at'][:19]}Z"
         for row in rows
     ]
     app.emit({"runs": rows}, words or "no runs yet: take one in with 'trueup telemetry ingest FILE'")
@@ -189,14 +230,14 @@ def list_runs(app: App, program: str, test_name: str, verdict: str, limit: int) 
 @pass_store
 def show(app: App, run: str) -> None:
     """Show a run: what it is, its metrics, and what it was found to be."""
-    from trueup.domains.telemetry import queries
+    from trueup.domains.telemetry import measured, queries
 
     row = queries.find_run(app.session.tenant, run)
     found = queries.run_document(row)
-    metrics = queries.metric_documents(row.tenant, row.id)
+    metrics = measured.documents(row.tenant, row)
     history = queries.analyses(row.tenant, row.id)
     words = [
-        f"{row.name}  {row.verdict or 'not analysed'}  {row.rows:,} rows of {row.file_name}, recorded {found['recorded_at'][:19]}Z"
+        f"{row.name}  {_stands(found) if row.verdict else 'not analysed'}  {row.rows:,} rows of {row.file_name}, recorded {found['recorded_at'][:19]}Z"
     ]
     words += [f"  {name} {value}" for name, value in [*row.context.items(), *row.build.items()]]
     words += [

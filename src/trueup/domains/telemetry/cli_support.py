@@ -1,11 +1,13 @@
 """What the commands of telemetry share: files by name, and results delivered into a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from trueup.domains.telemetry.progress import telling
 from trueup.kernel.doors import App
 from trueup.kernel.errors import ConfigurationError, UnreadableInput, UsageError
 
@@ -58,3 +60,45 @@ def registry_document(path: Path) -> Any:
     except UnreadableInput as exc:
         raise ConfigurationError(exc.message, remedy=exc.remedy, details=exc.details) from None
     return read_document(path).value
+
+
+def asserts_document(path: Path) -> Any:
+    """Read the document of asserts, after holding it to its form.
+
+    Raises:
+        ConfigurationError: it is none; names file, line and field.
+    """
+    from trueup.domains.telemetry.sources.assertfile import load_asserts
+
+    try:
+        return load_asserts(path).value
+    except UnreadableInput as exc:
+        raise ConfigurationError(exc.message, remedy=exc.remedy, details=exc.details) from None
+
+
+def assert_words(value: Mapping[str, Any]) -> Iterable[str]:
+    """Say how many asserts hold; those that do not are findings."""
+    answers = [item["result"] for item in value["asserts"]]
+    if answers:
+        unknown = f", {answers.count('unknown')} cannot be told" if "unknown" in answers else ""
+        yield f"  asserts: {answers.count('pass')} of {len(answers)} hold, {answers.count('fail')} do not{unknown}"
+
+
+def outlook_words(value: Mapping[str, Any]) -> Iterable[str]:
+    """Say what threatens a bound that is not broken yet."""
+    for item in value["outlook"]:
+        for sign in item["signs"]:
+            yield f"  early warning: {item['metric']} ({'at most' if item['above'] else 'at least'} {item['limit']:g}): {sign}"
+
+
+@contextmanager
+def showing_progress(app: App, *, quiet: bool) -> Iterator[None]:
+    """Show how far the work inside the block is, on one line of a terminal that watches; elsewhere nothing."""
+    if quiet:
+        yield
+        return
+    with telling(lambda fraction, words: app.progress(f"{fraction:4.0%}  {words[:60]}")):
+        try:
+            yield
+        finally:
+            app.progress("")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from trueup.domains.telemetry import queries
 from trueup.domains.telemetry.engine.policy import BaselinePolicy, policy_of
@@ -28,10 +29,17 @@ def registry(ctx: Context) -> "tuple[Registry | None, str]":
     Raises:
         UnreadableInput: the stored one is not of the form that this version of the product reads.
     """
-    row = queries.configuration(ctx.tenant, queries.REGISTRY)
-    if row is None:
-        return None, ""
-    return given_registry(row.body), row.digest
+    return registry_of(ctx.tenant)
+
+
+def registry_of(tenant: UUID) -> "tuple[Registry | None, str]":
+    """Return a tenant's metric registry and its digest, for who only reads; without one, None and an empty text.
+
+    Raises:
+        UnreadableInput: the stored one is not of the form that this version of the product reads.
+    """
+    row = queries.configuration(tenant, queries.REGISTRY)
+    return (given_registry(row.body), row.digest) if row else (None, "")
 
 
 def given_registry(document: Mapping[str, Any]) -> "Registry":

@@ -29,6 +29,7 @@ class Run(Circumstances):
     sha256 = models.CharField(max_length=64)
     mapping = models.JSONField()  # canonical name → raw name, unit, factor, offset
     build = models.JSONField(default=dict)
+    numbers = models.CharField(max_length=64)  # SHA-256 of the numbers of all its metrics
     rows = models.BigIntegerField()
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -36,6 +37,8 @@ class Run(Circumstances):
     recorded_by = models.CharField(max_length=120)
     verdict = models.CharField(max_length=20, blank=True)
     analysed_at = models.DateTimeField(null=True)
+    by_policy = models.BooleanField(default=False)  # whether the verdict is the policy's own, not of a comparison asked for
+    against = models.UUIDField(null=True)  # the version or run that the verdict is about
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="run_name_once")]
@@ -72,6 +75,7 @@ class Analysis(models.Model):
     run = models.UUIDField()
     at = models.DateTimeField()
     verdict = models.CharField(max_length=20)
+    by_policy = models.BooleanField(default=False)
     findings = models.IntegerField()
     found = models.JSONField(default=list)  # metric, kind and effect of the strongest findings
     baseline = models.JSONField()  # kind, id, name, digest, strategy, reason, level, matched
@@ -92,6 +96,7 @@ class Baseline(Circumstances):
     manifest = models.JSONField()  # the runs with the SHA-256 of their data, in their order
     digest = models.CharField(max_length=64)
     quality = models.JSONField()
+    founding = models.JSONField(default=list)  # names of its runs that no baseline was there for
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=120)
 

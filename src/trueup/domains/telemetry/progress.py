@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
 
 type Listener = Callable[[float, str], None]
 
@@ -31,3 +32,15 @@ def telling(listener: Listener) -> Iterator[None]:
 def tell(fraction: float, words: str) -> None:
     """Say how far the work is."""
     _listener.get()(min(1.0, max(0.0, fraction)), words)
+
+
+def telling_columns(columns: int, *, start: float = 0.1, share: float = 0.8) -> Callable[[str], None]:
+    """Return what to call before each column of a table is read, so that it is told.
+
+    Args:
+        columns: how many there are; some may be read twice.
+        start: fraction of the work that is done before the first.
+        share: fraction of the work that they are together.
+    """
+    done = count()
+    return lambda name: tell(start + share * min(1.0, next(done) / max(1, columns)), name)

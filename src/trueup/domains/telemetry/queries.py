@@ -4,17 +4,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from trueup.domains.telemetry.engine.circumstances import Circumstances, Scope
-from trueup.domains.telemetry.engine.quality import Numbers, RunNumbers
 from trueup.domains.telemetry.engine.rollup import Judged
-from trueup.domains.telemetry.engine.selection import Candidate, Form
 from trueup.domains.telemetry.models import Analysis, Baseline, BaselineTag, Configuration, Run, RunMetric
 from trueup.kernel.errors import Damaged, NotFound
 from trueup.kernel.evidence.engine.encode import encode, stamp
+from trueup.kernel.words import Verdict
 
 POLICY = "baseline_policy"
 REGISTRY = "metric_registry"
@@ -101,6 +99,7 @@ def run_document(row: Run) -> dict[str, Any]:
         "run": row.name,
         "id": str(row.id),
         "verdict": row.verdict or None,
+        "by_policy": row.by_policy,
         "program": row.program,
         "subsystem": row.subsystem,
         "test_name": row.test_name,
@@ -127,19 +126,6 @@ def runs(tenant: UUID, *, program: str = "", test_name: str = "", verdict: str =
     return list(rows[:limit])
 
 
-def metrics(tenant: UUID, run: UUID) -> list[RunMetric]:
-    """Return the numbers of a run's metrics, by name."""
-    return list(RunMetric.objects.filter(tenant=tenant, run=run).order_by("metric"))
-
-
-def metric_documents(tenant: UUID, run: UUID) -> list[dict[str, Any]]:
-    """Return the numbers of a run's metrics as lists and commands show them."""
-    return [
-        {"metric": m.metric, "unit": m.unit, "n": m.n, "mean": m.mean, "sd": m.sd, "low": m.low, "high": m.high}
-        for m in metrics(tenant, run)
-    ]
-
-
 def trend(tenant: UUID, run: Run, metric: str, *, limit: int = 50) -> list[dict[str, Any]]:
     """Return a metric of the run's scope over its latest runs, the oldest first: mean, deviation and verdict."""
     same = Run.objects.filter(tenant=tenant, program=run.program, subsystem=run.subsystem, test_name=run.test_name)
@@ -160,6 +146,7 @@ def analyses(tenant: UUID, run: UUID) -> list[dict[str, Any]]:
             "analysis": str(row.id),
             "at": stamp(row.at),
             "verdict": row.verdict,
+            "by_policy": row.by_policy,
             "findings": row.findings,
             "baseline": row.baseline,
             "config_digest": row.config_digest,
@@ -168,19 +155,6 @@ def analyses(tenant: UUID, run: UUID) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def run_numbers(tenant: UUID, rows: Sequence[Run]) -> list[RunNumbers]:
-    """Return what the quality of a baseline is computed from."""
-    found: dict[UUID, dict[str, Numbers]] = {row.id: {} for row in rows}
-    for metric in RunMetric.objects.filter(tenant=tenant, run__in=list(found)).order_by("metric"):
-        if metric.mean is not None and metric.sd is not None:
-            found[metric.run][metric.metric] = Numbers(metric.n, metric.mean, metric.sd)
-    return [RunNumbers(row.name, dict(row.context), _seconds(row), found[row.id]) for row in rows]
-
-
-def _seconds(row: Run) -> float | None:
-    return (row.ended_at - row.started_at).total_seconds() if row.started_at and row.ended_at else None
 
 
 def tags(tenant: UUID) -> dict[UUID, set[str]]:
@@ -202,27 +176,16 @@ def tag_history(tenant: UUID, *, tag: str = "", scope: str = "", limit: int = 50
     return list(rows[:limit])
 
 
-def candidates(tenant: UUID, scope: Scope | None = None) -> list[Candidate]:
-    """Return the runs and versions that a run of a scope, or any run, can be held against."""
-    only = {} if scope is None else {"program": scope.program, "subsystem": scope.subsystem, "test_name": scope.test_name}
-    bearing = tags(tenant)
-    versions = [
-        Candidate(
-            Form.VERSION, str(row.id), row.name, circumstances(row), row.created_at, tags=frozenset(bearing.get(row.id, ()))
-        )
-        for row in Baseline.objects.filter(tenant=tenant, **only)
-    ]
-    there = [
-        Candidate(Form.RUN, str(row.id), row.name, circumstances(row), row.recorded_at, verdict=row.verdict)
-        for row in Run.objects.filter(tenant=tenant, **only)
-    ]
-    return versions + there
-
-
 def manifest(rows: Iterable[Run]) -> list[dict[str, str]]:
     """Return what a version is made of, in its order."""
     return [
-        {"run": row.name, "id": str(row.id), "sha256": row.sha256, "mapping": hashlib.sha256(encode(row.mapping)).hexdigest()}
+        {
+            "run": row.name,
+            "id": str(row.id),
+            "sha256": row.sha256,
+            "mapping": hashlib.sha256(encode(row.mapping)).hexdigest(),
+            "numbers": row.numbers,
+        }
         for row in rows
     ]
 
@@ -268,6 +231,7 @@ def baseline_document(row: Baseline, bearing: Iterable[str] = ()) -> dict[str, A
         "test_name": row.test_name,
         "context": dict(row.context),
         "runs": [part["run"] for part in row.manifest],
+        "founding": list(row.founding),
         "quality": row.quality,
         "created_at": stamp(row.created_at),
         "created_by": row.created_by,
@@ -279,20 +243,6 @@ def baselines(tenant: UUID, *, limit: int = 20) -> list[dict[str, Any]]:
     bearing = tags(tenant)
     rows = Baseline.objects.filter(tenant=tenant).order_by("-created_at", "name")[:limit]
     return [baseline_document(row, bearing.get(row.id, ())) for row in rows]
-
-
-def eligible(tenant: UUID, scope: Scope, since: datetime) -> list[Run]:
-    """Return the runs of a scope that passed and were recorded since, the oldest first."""
-    return list(
-        Run.objects.filter(
-            tenant=tenant,
-            program=scope.program,
-            subsystem=scope.subsystem,
-            test_name=scope.test_name,
-            verdict="PASS",
-            recorded_at__gte=since,
-        ).order_by("recorded_at", "name")
-    )
 
 
 def configuration(tenant: UUID, kind: str) -> Configuration | None:
@@ -315,7 +265,8 @@ def judged(tenant: UUID, *, program: str = "", test_name: str = "", limit: int =
         Judged(
             row.name,
             row.recorded_at,
-            row.verdict,
+            # a pass that somebody picked the comparison for is no pass of the test
+            Verdict.NO_BASELINE if row.verdict == Verdict.PASS and not row.by_policy else row.verdict,
             tuple((item["metric"], item["kind"]) for item in latest[row.id].found) if row.id in latest else (),
         )
         for row in rows

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -153,12 +153,18 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
     return int(ExitCode.USAGE)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def main(argv: Sequence[str] | None = None, *, prepare: Callable[[list[str]], list[str]] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the arguments; default: those of the process.
+        prepare: makes of them what this command line knows; what it refuses is told as any error is.
+    """
     args = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in args
     app = None
     try:
+        args = prepare(args) if prepare else args
         options, rest = split_globals(args)
         app = _app(options, rest)
         result: Any = cli.main(rest, prog_name="trueup", standalone_mode=False, obj=app)

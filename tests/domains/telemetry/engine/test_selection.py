@@ -13,13 +13,13 @@ T0 = datetime(2026, 3, 1, tzinfo=UTC)
 HERE = Scope("P", "psu", "burn-in")
 
 
-def run(name, *, verdict="PASS", hours=0, scope=HERE, **context):
-    return Candidate(Form.RUN, f"id-{name}", name, Circumstances(scope, context), T0 + timedelta(hours=hours), verdict=verdict)
+def run(name, *, trusted=True, hours=0, scope=HERE, **context):
+    return Candidate(Form.RUN, f"id-{name}", name, Circumstances(scope, context), T0 + timedelta(hours=hours), trusted=trusted)
 
 
-def version(name, *, tags=(), hours=0, scope=HERE, **context):
+def version(name, *, tags=(), trusted=True, hours=0, scope=HERE, **context):
     at = T0 + timedelta(hours=hours)
-    return Candidate(Form.VERSION, f"id-{name}", name, Circumstances(scope, context), at, tags=frozenset(tags))
+    return Candidate(Form.VERSION, f"id-{name}", name, Circumstances(scope, context), at, frozenset(tags), trusted)
 
 
 def wanted(strategy, *, must_match=(), name="", scope=HERE, tag="golden", **context):
@@ -34,15 +34,14 @@ def test_an_empty_store_has_no_baseline(strategy):
 
 
 @pytest.mark.requirement("telemetry:S5.3")
-@pytest.mark.parametrize("verdict", ["FAIL", "PASS_WITH_DRIFT", "INSUFFICIENT_DATA", "NO_BASELINE", "STALE", "UNKNOWN", ""])
-def test_a_run_that_did_not_pass_is_nobodys_last_pass(verdict):
-    chosen = choose(wanted(Strategy.LAST_PASS), [run("a", verdict=verdict)])
+def test_a_run_that_cannot_stand_for_a_baseline_is_nobodys_last_pass():
+    chosen = choose(wanted(Strategy.LAST_PASS), [run("a", trusted=False)])
     assert (chosen.candidate, chosen.reason.partition(":")[0]) == (None, "no_passed_runs")
 
 
 @pytest.mark.requirement("telemetry:S5.3")
 def test_the_newest_run_that_passed_is_the_last_pass():
-    found = [run("old", hours=1), run("new", hours=5), run("failed", hours=9, verdict="FAIL")]
+    found = [run("old", hours=1), run("new", hours=5), run("failed", hours=9, trusted=False)]
     assert choose(wanted(Strategy.LAST_PASS), found).candidate.name == "new"
 
 
@@ -72,6 +71,12 @@ def test_the_version_that_bears_the_tag_is_chosen_and_no_newer_one():
     assert choose(wanted(Strategy.ROLLING), found).candidate.name == "pilot"
 
 
+@pytest.mark.requirement("telemetry:W8.1.3")
+def test_a_version_that_nobody_consented_to_is_not_the_rolling_one():
+    chosen = choose(wanted(Strategy.ROLLING), [version("anybodys", trusted=False)])
+    assert (chosen.candidate, chosen.reason.partition(":")[0]) == (None, "no_versions")
+
+
 def test_the_closest_circumstances_come_before_the_newest():
     found = [run("near", hours=1, environment="lab", operating_mode="nominal"), run("far", hours=5, environment="lab")]
     chosen = choose(wanted(Strategy.LAST_PASS, environment="lab", operating_mode="nominal"), found)
@@ -99,7 +104,7 @@ def test_a_named_baseline_of_another_scope_is_taken_and_told():
 
 
 def test_a_run_is_not_held_against_itself():
-    me = Candidate(Form.RUN, "id-me", "me", Circumstances(HERE), T0, verdict="PASS")
+    me = Candidate(Form.RUN, "id-me", "me", Circumstances(HERE), T0, trusted=True)
     for strategy in Strategy:
         assert choose(wanted(strategy, name="me"), [me]).candidate is None
 
@@ -118,18 +123,16 @@ def test_likeness_has_four_levels(ours, theirs, level):
 
 
 _contexts = st.dictionaries(st.sampled_from(CONTEXT), st.sampled_from(["a", "b"]))
-_runs = st.lists(
-    st.tuples(_contexts, st.sampled_from(["PASS", "FAIL", ""]), st.integers(0, 50), st.sampled_from([HERE, Scope()])), max_size=8
-)
+_runs = st.lists(st.tuples(_contexts, st.booleans(), st.integers(0, 50), st.sampled_from([HERE, Scope()])), max_size=8)
 
 
 @given(_runs, _contexts, st.sets(st.sampled_from(CONTEXT)), st.randoms())
 def test_the_choice_is_eligible_and_does_not_depend_on_the_order(made, ours, must, rng):
-    found = [run(f"r{i}", verdict=v, hours=h, scope=s, **c) for i, (c, v, h, s) in enumerate(made)]
+    found = [run(f"r{i}", trusted=v, hours=h, scope=s, **c) for i, (c, v, h, s) in enumerate(made)]
     asked = wanted(Strategy.LAST_PASS, must_match=tuple(must), **ours)
     chosen = choose(asked, found).candidate
     if chosen is not None:
-        assert chosen.verdict == "PASS"
+        assert chosen.trusted
         assert chosen.circumstances.scope == HERE
         assert all(chosen.circumstances.context.get(name) == ours[name] for name in must if name in ours)
     shuffled = list(found)

@@ -3,6 +3,7 @@
 import duckdb
 import pytest
 
+from trueup.domains.telemetry.engine.table import clock_of
 from trueup.domains.telemetry.sources.tabular import open_table
 
 
@@ -57,3 +58,35 @@ def test_a_wide_table_that_has_a_column_called_value_stays_wide(events, tmp_path
 def test_no_events_are_a_table_of_no_rows(events, tmp_path):
     with open_table(events([]), workdir=tmp_path) as table:
         assert (table.rows, table.numeric) == (0, ())
+
+
+def at(second):
+    return f"2026-02-01 10:00:{second:02d}"
+
+
+def test_the_events_have_a_clock_where_all_metrics_were_taken_together(events, tmp_path):
+    path = events([(name, float(k), at(k)) for k in (0, 1, 2, 9) for name in ("amp", "volt")])
+    with open_table(path, workdir=tmp_path) as table:
+        assert clock_of(table).tolist() == [0, 1, 2, 9]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("amp", 1.0, at(0)), ("volt", 1.0, at(0)), ("amp", 2.0, at(1)), ("volt", 2.0, at(2))],
+        [("amp", 1.0, at(0)), ("volt", 1.0, at(1)), ("amp", 2.0, at(1)), ("volt", 2.0, at(0))],
+        [("amp", 1.0, at(0)), ("volt", 1.0, at(0)), ("amp", 2.0, at(1))],
+        [("amp", 1.0, at(0)), ("amp", 2.0, None)],
+        [("amp", 1.0, at(1)), ("amp", 2.0, at(0))],
+        [("amp", 1.0, None), ("amp", 2.0, None)],
+    ],
+)
+def test_metrics_with_times_of_their_own_have_no_common_clock(events, tmp_path, rows):
+    with open_table(events(rows), workdir=tmp_path) as table:
+        assert clock_of(table) is None
+
+
+def test_the_clock_of_events_may_be_epoch_numbers(events, tmp_path):
+    path = events([("x", 1.0, 1_770_000_000_000 + 250 * k) for k in range(5)], "metric varchar, value double, time bigint")
+    with open_table(path, workdir=tmp_path) as table:
+        assert clock_of(table).tolist() == [0, 0.25, 0.5, 0.75, 1]

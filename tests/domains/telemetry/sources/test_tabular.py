@@ -188,7 +188,7 @@ def test_columns_that_are_not_compared_are_listed_with_their_reasons(tmp_path: P
     )
     assert reasons(tmp_path, content) == {
         "ts": "time column (by name, epoch ms)",
-        "when": "time column (written as text)",
+        "when": "time column (by date, with a zone)",
         "host": "text column",
         "empty": "no values",
         "Unnamed: 0": "row counter (one more in every row)",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trueup.domains.telemetry.engine.coverage import set_aside
 from trueup.domains.telemetry.engine.limits import persistent
 from trueup.domains.telemetry.engine.sample import clean
-from trueup.domains.telemetry.engine.table import Table, clock_of
+from trueup.domains.telemetry.engine.table import ColumnData, Table, clock_of
 from trueup.kernel.errors import UsageError
 
 type Number = float
@@ -66,6 +66,27 @@ class Assert:
     severity: str = "fail"
     persistence: tuple[int, int] = (1, 1)
 
+    @property
+    def condition(self) -> str:
+        """What is asked, as people write it (``volt <= 12.5``)."""
+        value = ", ".join(f"{one:g}" for one in self.value) if isinstance(self.value, tuple) else f"{self.value:g}"
+        k, n = self.persistence
+        lasting = "" if (k, n) == (1, 1) else f", broken where {k} of {n} in a row are"
+        return f"{self.metric} {self.op.replace('_', ' ')} {value}{lasting}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, as ``asserts_of`` reads it."""
+        value = list(self.value) if isinstance(self.value, tuple) else self.value
+        k, n = self.persistence
+        return {
+            "id": self.id,
+            "metric": self.metric,
+            "op": self.op,
+            "value": value,
+            "severity": self.severity,
+            "persistence": {"k": k, "n": n},
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Asserted:
@@ -94,24 +115,40 @@ class Asserted:
     rows: tuple[int, ...] = ()
     times: tuple[float, ...] | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the condition and its answer as plain data."""
+        return self.check.as_dict() | {
+            "result": str(self.result),
+            "reason": self.reason,
+            "samples": self.samples,
+            "count": self.count,
+            "index_range": None if self.index_range is None else list(self.index_range),
+            "time_range": None if self.time_range is None else list(self.time_range),
+            "values": list(self.values),
+            "rows": list(self.rows),
+            "times": None if self.times is None else list(self.times),
+        }
+
 
 def check_all(checks: Sequence[Assert], table: Table) -> tuple[Asserted, ...]:
-    """Hold a table against its asserts; each metric is read once for each assert of it.
+    """Hold a table against its asserts; each metric is read once.
 
     Args:
-        checks: the conditions, answered in their order.
+        checks: the conditions, each with an id of its own, answered in their order.
         table: the run.
     """
     times, there = clock_of(table), set(table.numeric)
     reasons = {item.name: item.reason for item in table.excluded}
-    answers = []
-    for check in checks:
-        if check.metric in there:
-            answers.append(_checked(check, table, times))
+    answers: dict[str, Asserted] = {}
+    for metric in dict.fromkeys(check.metric for check in checks):
+        asked = [check for check in checks if check.metric == metric]
+        if metric in there:
+            column = clean(table.column(metric))
+            answers |= {check.id: _checked(check, column, times) for check in asked}
         else:
-            why = f" ({reasons[check.metric]})" if check.metric in reasons else ""
-            answers.append(Asserted(check, Outcome.UNKNOWN, f"is no numeric column of the run{why}"))
-    return tuple(answers)
+            why = f" ({reasons[metric]})" if metric in reasons else ""
+            answers |= {check.id: Asserted(check, Outcome.UNKNOWN, f"is no numeric column of the run{why}") for check in asked}
+    return tuple(answers[check.id] for check in checks)
 
 
 def _kept(check: Assert, values: NDArray[np.float64]) -> Mask:
@@ -121,8 +158,7 @@ def _kept(check: Assert, values: NDArray[np.float64]) -> Mask:
     return _SINGLE[check.op](values, check.value)
 
 
-def _checked(check: Assert, table: Table, times: NDArray[np.float64] | None) -> Asserted:
-    column = clean(table.column(check.metric))
+def _checked(check: Assert, column: ColumnData, times: NDArray[np.float64] | None) -> Asserted:
     n, aside = len(column.values), set_aside(column)
     if not n:
         return Asserted(check, Outcome.UNKNOWN, "has no sample in the run")
@@ -151,6 +187,8 @@ def _checked(check: Assert, table: Table, times: NDArray[np.float64] | None) -> 
 def asserts_of(data: Any, *, named: str = "asserts") -> tuple[Assert, ...]:
     """Read asserts from plain data: ``{"asserts": [{id, metric, op, value, severity, persistence}]}``, or the list alone.
 
+    A ``version`` beside the list is the writer's own and decides nothing.
+
     Args:
         data: as JSON or YAML gave it.
         named: what an error calls it.
@@ -159,10 +197,10 @@ def asserts_of(data: Any, *, named: str = "asserts") -> tuple[Assert, ...]:
         UsageError: it is not of that form; the message names the assert and the field.
     """
     if isinstance(data, Mapping):
-        extra = sorted(str(key) for key in data if key != "asserts")
+        extra = sorted(str(key) for key in data if key not in {"asserts", "version"})
         if extra or "asserts" not in data:
             what = f"the key {extra[0]!r} is not known" if extra else "there is no key 'asserts'"
-            raise UsageError(f"{named}: {what}", remedy="write one key, 'asserts', with a list")
+            raise UsageError(f"{named}: {what}", remedy="write the key 'asserts' with a list, and 'version' if need be")
         data = data["asserts"]
     if not isinstance(data, list | tuple):
         raise UsageError(f"{named}: is not a list", remedy="write a list of asserts")

@@ -17,8 +17,13 @@ _WORDS = {
 }  # fmt: skip
 
 
+_MOMENTS = ("time column (by date, ", "time column (by type, ")  # read as microseconds since 1970
+
+
 def _per_second(name: str, reason: str) -> float:
     """Return units per second, from the epoch range that was recognised, else from the name; seconds if neither says."""
+    if reason.startswith(_MOMENTS):
+        return 1e6
     epoch = re.search(r"epoch (s|ms|µs|ns)\b", reason)
     if epoch:
         return _PER_SECOND[epoch.group(1)]
@@ -40,26 +45,48 @@ def clock_seconds(name: str, reason: str, values: NDArray[np.float64], rows: int
         values: float64[n], its finite values in row order.
         rows: of the table.
     """
-    if len(values) != rows or rows < 2 or not values[-1] > values[0] or not bool((np.diff(values) >= 0.0).all()):
+    found = standing_seconds(name, reason, values, rows)
+    if found is None or not found[-1] > 0.0 or not bool((np.diff(found) >= 0.0).all()):
+        return None
+    return found
+
+
+def standing_seconds(name: str, reason: str, values: NDArray[np.float64], rows: int) -> NDArray[np.float64] | None:
+    """Return a time column in seconds from its first row, whether it falls or not; None where a cell is missing.
+
+    Args:
+        name: of the column; ``elapsed_ms`` says its unit.
+        reason: why it was left out.
+        values: float64[n], its finite values in row order.
+        rows: of the table.
+    """
+    if len(values) != rows or rows < 2:
         return None
     found: NDArray[np.float64] = (values - values[0]) / _per_second(name, reason)
     return found
 
 
 def sole_clock(
-    columns: Sequence[Excluded], values: Callable[[str], NDArray[np.float64] | None], rows: int
+    columns: Sequence[Excluded], values: Callable[[str], NDArray[np.float64] | None], rows: int, *, falling: bool = False
 ) -> NDArray[np.float64] | None:
     """Return the only sound time column, in seconds from the first row; None where there is none, or more than one.
+
+    A column of numbers goes before one of dates, which often says the same once more for people to read.
 
     Args:
         columns: those that are not compared, with their reasons.
         values: reads one of them; None where it holds no numbers.
         rows: of the table.
+        falling: whether one that falls will do.
     """
-    sound = []
-    for item in columns:
-        read = values(item.name) if is_time(item.reason) else None
-        times = None if read is None else clock_seconds(item.name, item.reason, read, rows)
-        if times is not None:
-            sound.append(times)
-    return sound[0] if len(sound) == 1 else None
+    seconds = standing_seconds if falling else clock_seconds
+    for dates in (False, True):
+        sound = []
+        for item in columns:
+            read = values(item.name) if is_time(item.reason) and item.reason.startswith(_MOMENTS) is dates else None
+            times = None if read is None else seconds(item.name, item.reason, read, rows)
+            if times is not None:
+                sound.append(times)
+        if sound:
+            return sound[0] if len(sound) == 1 else None
+    return None

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine import explain
 from trueup.domains.telemetry.engine.config import CompareConfig
+from trueup.domains.telemetry.engine.duplicates import RowWatch, Seen
 from trueup.domains.telemetry.engine.findings import adjusted_tests, findings_of, raw_tests, score
-from trueup.domains.telemetry.engine.gaps import ROWS, clocks
-from trueup.domains.telemetry.engine.metric import Examined, Pictures, Rows, alone, examine, unexamined
+from trueup.domains.telemetry.engine.gaps import ROWS
+from trueup.domains.telemetry.engine.metric import Examined, alone, examine, unexamined
 from trueup.domains.telemetry.engine.result import Comparison, Finding, Kind, MetricResult, Test
-from trueup.domains.telemetry.engine.table import ColumnData, Excluded, Table, clock_of
+from trueup.domains.telemetry.engine.rows import examine_clocks, with_repeats
+from trueup.domains.telemetry.engine.table import Excluded, Table, clock_of
 from trueup.kernel.stats import benjamini_hochberg
 from trueup.kernel.words import Verdict
 
@@ -30,7 +32,7 @@ _NOT_NUMBERS = ("text column", "nested values")
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class Judged:
     result: MetricResult
     findings: tuple[Finding, ...]
     note: str
@@ -57,31 +59,35 @@ def compare(baseline: Table, run: Table, *, config: CompareConfig) -> Comparison
         empty = [name for name, table in (("the baseline", baseline), ("the run", run)) if not table.rows]
         note = f"{' and '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows"
         return _answer(Verdict.NO_DATA, (), (), baseline, run, (note,), config)
-    rows = _rows(baseline, run, config)
+    rows, clocked = examine_clocks(baseline, run, config)
+    if clocked is None:  # no clock tells repeated rows: whole rows do, which are seen as their columns are read
+        watch = RowWatch(frozenset(baseline.numeric) & frozenset(run.numeric))
+        baseline, run = Seen(baseline, watch.baseline), Seen(run, watch.run)
     # a clock is as long as a column: it is kept only where a bound could ask for times
     times = clock_of(run) if config.rules else None
-    examined = [*_examine_all(baseline, run, config, times), *(rows or ())]
-    judged = _judge_all(examined, config)
+    examined = _examine_all(baseline, run, config, times)
+    examined.append(rows if clocked else with_repeats(rows, watch, config))
+    judged = judge_all(examined, config)
     findings = [finding for item in judged for finding in item.findings]
     failing = {item.metric for item in examined if item.failing}
     findings.sort(key=lambda f: (f.metric not in failing, -score(f, config.of(f.metric)), f.metric, f.kind))
     compared = [name for name in baseline.numeric if name in set(run.numeric)]
-    coverage = _coverage(baseline, examined)
+    coverage = coverage_of(baseline, examined)
     notes = (
-        *_column_notes(baseline, run, compared),
+        *column_notes(baseline, run, compared),
         *coverage_note(coverage, baseline, config),
         *registry_notes((*baseline.numeric, *run.numeric), config),
-        *_unjudged_note(judged),
+        *unjudged_note(judged),
         *sorted(item.note for item in judged if item.note),
         *(f"{item.metric}: {item.remark}" for item in examined if item.remark),
     )
     verdicts = {item.result.verdict for item in judged}
     if config.strict and any(config.unregistered(name) for name in (*baseline.numeric, *run.numeric)):
         verdicts.add(Verdict.FAIL)
-    verdict = _verdict(verdicts, compared, covered=coverage >= config.min_coverage)
+    verdict = run_verdict(verdicts, compared, covered=coverage >= config.min_coverage)
     shown = [item for item in judged if item.result.metric != ROWS or item.findings]
     answer = _answer(verdict, findings, shown, baseline, run, notes, config)
-    clock = {"baseline": rows[0].baseline, "run": rows[0].run} if rows else None
+    clock = {"baseline": clocked.baseline, "run": clocked.run} if clocked else None
     return replace(answer, clock=clock, coverage=coverage)
 
 
@@ -104,7 +110,7 @@ def judge_alone(run: Table, config: CompareConfig) -> Comparison:
     for name in sorted(config.must_have - set(run.numeric)):
         text = "is critical and no numeric column of the run"
         examined.append(unexamined(name, None, None, kind=Kind.MISSING, explanation=text, failing=True))
-    judged = _judge_all(examined, config)
+    judged = judge_all(examined, config)
     findings = sorted((f for item in judged for f in item.findings), key=lambda f: (-score(f, config), f.metric, f.kind))
     results = tuple(
         item.result if item.result.verdict is Verdict.FAIL else replace(item.result, verdict=Verdict.NO_BASELINE)
@@ -116,7 +122,7 @@ def judge_alone(run: Table, config: CompareConfig) -> Comparison:
     return Comparison(verdict, tuple(findings), results, tuple(run.excluded), notes, 0, run.rows, config.as_dict())
 
 
-def _verdict(verdicts: set[Verdict], compared: Sequence[str], *, covered: bool) -> Verdict:
+def run_verdict(verdicts: set[Verdict], compared: Sequence[str], *, covered: bool) -> Verdict:
     if Verdict.FAIL in verdicts:
         return Verdict.FAIL
     if not compared:
@@ -127,21 +133,7 @@ def _verdict(verdicts: set[Verdict], compared: Sequence[str], *, covered: bool) 
     return Verdict.PASS if covered else Verdict.PASS_WITH_DRIFT
 
 
-def _rows(baseline: Table, run: Table, config: CompareConfig) -> tuple[Examined] | None:
-    """Compare the clocks; None unless both sides have one."""
-    first = clock_of(baseline)
-    second = None if first is None else clock_of(run)
-    if first is None or second is None:
-        return None
-    found = clocks(first, second, config)
-    sides = ColumnData(np.empty(0), len(first)), ColumnData(np.empty(0), run.rows)
-    # a clock by itself is judged by nothing else, so short clocks are no reason to put off the run
-    return (
-        Examined(ROWS, found.baseline, found.run, sides, Pictures(), Rows(None, run.rows), more=found.tests, told=found.told),
-    )
-
-
-def _coverage(baseline: Table, examined: Sequence[Examined]) -> float:
+def coverage_of(baseline: Table, examined: Sequence[Examined]) -> float:
     """Return the share of the baseline's metrics that have a value in the run; 1 where it has none."""
     here = {item.metric for item in examined if item.present}
     return sum(name in here for name in baseline.numeric) / max(len(baseline.numeric), 1) if baseline.numeric else 1.0
@@ -199,7 +191,7 @@ def _missing(name: str, baseline: Table, excluded: str | None, config: CompareCo
     return unexamined(name, baseline.column(name), None, kind=kind, explanation=text, failing=failing)
 
 
-def _judge_all(examined: Sequence[Examined], config: CompareConfig) -> list[_Judged]:
+def judge_all(examined: Sequence[Examined], config: CompareConfig) -> list[Judged]:
     q_values = benjamini_hochberg([test.p_value for item in examined for test in raw_tests(item)])
     judged, start = [], 0
     for item in examined:
@@ -209,7 +201,7 @@ def _judge_all(examined: Sequence[Examined], config: CompareConfig) -> list[_Jud
     return judged
 
 
-def _judge(item: Examined, q_values: list[float], config: CompareConfig) -> _Judged:
+def _judge(item: Examined, q_values: list[float], config: CompareConfig) -> Judged:
     tests = adjusted_tests(item, q_values, config)
     findings = findings_of(item, tests, config)
     if findings:
@@ -236,7 +228,7 @@ def _judge(item: Examined, q_values: list[float], config: CompareConfig) -> _Jud
         run_histogram=pictures.run_histogram,
         histogram_edges=pictures.histogram_edges,
     )
-    return _Judged(result, tuple(findings), "" if findings else item.note)
+    return Judged(result, tuple(findings), "" if findings else item.note)
 
 
 def _reason(item: Examined, tests: tuple[Test, ...], config: CompareConfig) -> str:
@@ -244,7 +236,7 @@ def _reason(item: Examined, tests: tuple[Test, ...], config: CompareConfig) -> s
     return f"a difference of {' and '.join(small)} was found, too small to matter" if small else item.reason
 
 
-def _column_notes(baseline: Table, run: Table, compared: Sequence[str]) -> list[str]:
+def column_notes(baseline: Table, run: Table, compared: Sequence[str]) -> list[str]:
     notes = []
     if not compared:
         notes.append("no numeric column is on both sides")
@@ -255,12 +247,12 @@ def _column_notes(baseline: Table, run: Table, compared: Sequence[str]) -> list[
     return notes
 
 
-def _unjudged_note(judged: Sequence[_Judged]) -> list[str]:
+def unjudged_note(judged: Sequence[Judged]) -> list[str]:
     names = [item.result.metric for item in judged if item.result.verdict is Verdict.INSUFFICIENT_DATA]
     return [f"not judged, for want of data: {', '.join(names)}"] if names else []
 
 
-def _all_excluded(baseline: Table, run: Table) -> tuple[Excluded, ...]:
+def all_excluded(baseline: Table, run: Table) -> tuple[Excluded, ...]:
     """Return the baseline's excluded columns in its order, then those that only the run excludes."""
     listed = {item.name for item in baseline.excluded}
     return (*baseline.excluded, *(item for item in run.excluded if item.name not in listed))
@@ -269,7 +261,7 @@ def _all_excluded(baseline: Table, run: Table) -> tuple[Excluded, ...]:
 def _answer(
     verdict: Verdict,
     findings: Sequence[Finding],
-    judged: Sequence[_Judged],
+    judged: Sequence[Judged],
     baseline: Table,
     run: Table,
     notes: tuple[str, ...],
@@ -279,7 +271,7 @@ def _answer(
         verdict=verdict,
         findings=tuple(findings),
         metrics=tuple(item.result for item in judged),
-        excluded=_all_excluded(baseline, run),
+        excluded=all_excluded(baseline, run),
         notes=notes,
         baseline_rows=baseline.rows,
         run_rows=run.rows,

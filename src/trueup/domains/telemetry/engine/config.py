@@ -27,6 +27,8 @@ _NUMBERS: Mapping[str, tuple[float, float, str]] = {
     "stuck_floor": (_ABOVE_0, math.nextafter(1.0, 0.0), "between 0 and 1"),
     "spike_floor": (1.0, _FINITE, "at least 1"),
     "rate_floor": (math.nextafter(1.0, 2.0), _FINITE, "above 1"),
+    "duplication_floor": (_ABOVE_0, math.nextafter(1.0, 0.0), "between 0 and 1"),
+    "clock_floor": (3.0, _FINITE, "at least 3"),
     "min_coverage": (0.0, 1.0, "between 0 and 1"),
     "quarantine_limit": (0.0, math.nextafter(1.0, 0.0), "at least 0 and below 1"),
     "slow_separation": (_ABOVE_0, _FINITE, "above 0"),
@@ -131,6 +133,8 @@ class CompareConfig:
         stuck_floor: least share of the run's values in held stretches that matters.
         spike_floor: least distance of a spike from the median that matters, in baseline standard deviations.
         rate_floor: least ratio of sample rates that matters, > 1; its inverse below 1.
+        duplication_floor: least share of rows, beyond the baseline's, that repeat the row before them.
+        clock_floor: least leap of a clock that matters, in intervals of the run's rows.
         min_coverage: share of the baseline's metrics that must have a value in the run.
         quarantine_limit: share of cells set aside (text, not finite) above which a metric fails.
         slow_separation: for a metric too slow to be tested: how many full baseline ranges lie between the run and
@@ -159,6 +163,8 @@ class CompareConfig:
     stuck_floor: float = 0.05
     spike_floor: float = 8.0
     rate_floor: float = 1.1
+    duplication_floor: float = 0.01
+    clock_floor: float = 20.0
     min_coverage: float = 1.0
     quarantine_limit: float = 0.01
     slow_separation: float = 5.0

@@ -7,7 +7,7 @@ hardly moves the mean of the whole, and its own step inflates the variance that 
 
 *Dependence.* All tests count independent values: n over the autocorrelation time tau. Under the null hypothesis the
 run is the baseline's process, so the baseline's tau is the right one, and a run that has begun to wander is not excused
-by its own long memory. That holds once the baseline knows its tau (``_KNOWN`` independent values); below, the greater
+by its own long memory. That holds once the baseline knows its tau (``KNOWN`` independent values); below, the greater
 of the baseline's and the run's own is taken, the run's with its strongest step removed.
 
 *Separation of kinds.* Held stretches and spikes are taken out first, then trend and oscillation (``motion``); scale is
@@ -48,11 +48,11 @@ from trueup.kernel.stats import (
 )
 
 # a tau estimated from so many independent values is good to about a fifth
-_KNOWN = 50.0
+KNOWN = 50.0
 # where tau is known from both sides, so few independent values do: the tests' degrees of freedom tell how few they are
 _FEW = 3.0
 # so few different values make a lattice on which shape has no meaning apart from level and scale
-_COARSE = 12
+COARSE = 12
 _TWO = 2
 
 
@@ -164,7 +164,7 @@ def _without_step(track: Track) -> tuple[Moments, float]:
 def pair(baseline: Track, run: Track) -> _Pair:
     """Join two tracks under one autocorrelation time (see the module's text)."""
     stepless, own = _without_step(run)
-    tau = baseline.tau if baseline.is_known or baseline.effective >= _KNOWN else max(baseline.tau, own)
+    tau = baseline.tau if baseline.is_known or baseline.effective >= KNOWN else max(baseline.tau, own)
     variance = max(baseline.moments.variance, stepless.variance)
     length = run.moments.n / len(run.blocks)
     return _Pair(baseline, run, tau, math.sqrt(variance * tau / length))
@@ -199,11 +199,11 @@ def _level(baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig) -
         if max(abs(part - first) for part in parts) >= config.level_floor * baseline.sd:
             change = Change(first, second, *parts, cut)
             bounds = _split(run, joint, config.alpha)
-            steady = sample_of(without_levels(run.values, bounds))
             # the same cuts in the baseline: a wander that both have must not be taken out of one side only
             spread = spread_track(
                 without_levels(baseline.values, [bound * baseline.n // run.n for bound in bounds]), baseline.level.tau
             )
+            steady = sample_of(without_levels(run.values, bounds), owned=True)
     effects = [abs(second - first) / baseline.sd, max(abs(part - first) for part in parts) / baseline.sd]
     tests = [
         RawTest(name, Kind.LEVEL, result.statistic, result.p_value, effect, config.level_floor, effect / config.level_floor)
@@ -212,18 +212,19 @@ def _level(baseline: Sample, run: Sample, joint: _Pair, config: CompareConfig) -
     return tests, change, steady, spread
 
 
-def _ratio(value: float, reference: float) -> float:
+def ratio_of(value: float, reference: float) -> float:
+    """Return a ratio of two numbers that are not below 0, finite and above 0 whatever they are."""
     return max(value, 1e-150) / max(reference, 1e-150)
 
 
-def _spread_ratio(run: Moments, baseline: Moments) -> float:
+def spread_ratio(run: Moments, baseline: Moments) -> float:
     """Return the ratio of deviations that mean and root mean square agree on; 1 where they disagree.
 
     A pure change of scale changes both alike. Two humps in place of one raise the mean deviation at an equal standard
     deviation, heavier tails do the opposite: those are changes of shape.
     """
-    mean = _ratio(run.mean, baseline.mean)
-    square = _ratio(math.hypot(run.mean, run.sd), math.hypot(baseline.mean, baseline.sd))
+    mean = ratio_of(run.mean, baseline.mean)
+    square = ratio_of(math.hypot(run.mean, run.sd), math.hypot(baseline.mean, baseline.sd))
     if (mean > 1.0) != (square > 1.0):
         return 1.0
     return min(mean, square) if mean > 1.0 else max(mean, square)
@@ -233,14 +234,15 @@ def _scale(joint: _Pair, steady: Sample, config: CompareConfig) -> tuple[list[Ra
     whole, within = joint.whole(), joint.within()
     first, second = joint.baseline.moments.mean, joint.run.moments.mean
     floor = math.log(config.scale_floor)
-    change, sizes = Change(first, second, second, second, None), [_spread_ratio(joint.run.moments, joint.baseline.moments)] * 2
+    change, sizes = Change(first, second, second, second, None), [spread_ratio(joint.run.moments, joint.baseline.moments)] * 2
     if within.p_value < config.alpha:
-        deviations = np.abs(steady.values - steady.median)
+        deviations = steady.values - steady.median
+        np.abs(deviations, out=deviations)
         blocks = joint.run.blocks
         place, _ = locate_change(blocks, margin=margin(len(blocks)))
         cut = value_bounds(deviations, len(blocks), [0, place, len(blocks)])[1]
         parts = float(np.mean(deviations[:cut])), float(np.mean(deviations[cut:]))
-        sizes[1] = max((_ratio(part, first) for part in parts), key=lambda ratio: abs(math.log(ratio)))
+        sizes[1] = max((ratio_of(part, first) for part in parts), key=lambda ratio: abs(math.log(ratio)))
         if abs(math.log(sizes[1])) >= floor:
             change = Change(first, second, *parts, cut)
     tests = [
@@ -256,6 +258,9 @@ def _aligned_distance(baseline: Sample, ordered: NDArray[np.float64]) -> float:
 
 
 def _shape(baseline: Sample, steady: Sample, scale: Change, tau: float, config: CompareConfig) -> RawTest:
+    baseline.series.give_up_order()
+    if not scale.cut:
+        steady.series.give_up_order()
     distance = _aligned_distance(baseline, steady.ordered)
     if scale.cut and min(scale.head, scale.tail) > 0.0 and distance >= config.shape_floor:
         # two spreads in one run are no shape of their own: each part is measured in units of its mean deviation
@@ -279,25 +284,27 @@ def _lattice(baseline: Sample, run: Sample) -> Lattice:
     seen: set[float] = set()
     for sample in (baseline, run):
         step = max(1, sample.n // POINTS)
-        seen.update(np.unique(sample.ordered[::step])[: _COARSE + 1].tolist())
+        seen.update(np.unique(sample.ordered[::step])[: COARSE + 1].tolist())
     if len(seen) <= _TWO:
         return Lattice.TWO_VALUES
-    return Lattice.FEW_VALUES if len(seen) <= _COARSE or _rests(baseline) or _rests(run) else Lattice.NONE
+    return Lattice.FEW_VALUES if len(seen) <= COARSE or _rests(baseline) or _rests(run) else Lattice.NONE
 
 
 def _rest(run: Sample, held: Held | None, lone: Spikes | None) -> tuple[Sample | None, NDArray[np.int64] | None]:
-    """Return the run without the values taken out, and which of its values are left; (run, None) where none is."""
+    """Return the run without the values taken out, and how many are left before each; (run, None) where none is."""
     out = [found.cells for found in (held, lone) if found]
     if not out:
         return run, None
     left = np.ones(run.n, dtype=bool)
     left[np.concatenate(out)] = False
-    kept = np.flatnonzero(left).astype(np.int64)
-    return (sample_of(run.values[kept]) if len(kept) else None), kept
+    taken = np.flatnonzero(~left)
+    before = taken - np.arange(len(taken))
+    return (sample_of(run.values[left], owned=True) if len(taken) < run.n else None), before
 
 
-def _placed(index: int | None, kept: NDArray[np.int64] | None) -> int | None:
-    return index if kept is None or index in {None, 0} else int(kept[index])
+def _placed(index: int | None, before: NDArray[np.int64] | None) -> int | None:
+    """Return the place, in the run, of a value of what is left of it."""
+    return index if before is None or index is None or index == 0 else index + int(np.searchsorted(before, index, side="right"))
 
 
 def detect(baseline: Sample, run: Sample, config: CompareConfig, sure: float) -> Detected:
@@ -311,22 +318,22 @@ def detect(baseline: Sample, run: Sample, config: CompareConfig, sure: float) ->
     """
     (hold, held), (lonely, lone) = stuck(baseline, run, config), spikes(baseline, run, config)
     first = (hold, lonely)
-    rest, kept = _rest(run, held if hold.is_sure(sure) else None, lone if lonely.is_sure(sure) else None)
+    rest, before = _rest(run, held if hold.is_sure(sure) else None, lone if lonely.is_sure(sure) else None)
     joint = pair(baseline.level, rest.level) if rest else None
     if rest is None or joint is None or rest.n < config.min_n or not joint.suffices(config):
         text = "beside the values that it held and those far outside, too few are left to be tested"
         return Detected(first, None, None, Lattice.NONE, text, held=held, spikes=lone)
     moved = motion(baseline, rest, joint.deviation, joint.effective, config, sure)
     found = _changes(baseline, rest, moved.calm, config)
-    cuts = [change and replace(change, cut=_placed(change.cut, kept)) for change in (found.level, found.scale)]
+    cuts = [change and replace(change, cut=_placed(change.cut, before)) for change in (found.level, found.scale)]
     trend, wave = moved.trend, moved.wave
     return replace(
         found,
         tests=(*found.tests, *moved.tests, *first),
         level=cuts[0],
         scale=cuts[1],
-        trend=trend and replace(trend, onset=_placed(trend.onset, kept) or 0),
-        wave=wave and replace(wave, onset=_placed(wave.onset, kept)),
+        trend=trend and replace(trend, onset=_placed(trend.onset, before) or 0),
+        wave=wave and replace(wave, onset=_placed(wave.onset, before)),
         held=held,
         spikes=lone,
     )
@@ -336,20 +343,20 @@ def _changes(baseline: Sample, rest: Sample, run: Sample, config: CompareConfig)
     """Test level, scale and shape of a run whose trend and oscillation are taken out of ``rest``."""
     joint = pair(baseline.level, run.level)
     tests, level, steady, calm = _level(baseline, run, joint, config)
-    lattice = _lattice(baseline, rest)
     spread = pair(calm, steady.spread)
     if not spread.suffices(config):
-        ratio = _ratio(spread.run.moments.mean, spread.baseline.moments.mean)
+        ratio = ratio_of(spread.run.moments.mean, spread.baseline.moments.mean)
         unresolved = ""
         if abs(math.log(ratio)) >= math.log(config.scale_floor):
             unresolved = (
                 f"its deviations change too slowly to be tested ({spread.effective:.1f} independent values, "
                 f"{config.min_effective:g} are needed), and their ratio of {ratio:.2f} is not within the floor"
             )
-        return Detected(tuple(tests), level, None, lattice, unresolved)
+        return Detected(tuple(tests), level, None, _lattice(baseline, rest), unresolved)
     more, scale = _scale(spread, steady, config)
     shape = _shape(baseline, steady, scale, max(joint.tau, spread.tau), config)
-    return Detected((*tests, *more, shape), level, scale, lattice, "")
+    rest.series.give_up_order()
+    return Detected((*tests, *more, shape), level, scale, _lattice(baseline, rest), "")
 
 
 def onset_of(change: Change, strength: Callable[[float], float]) -> tuple[int | None, float]:

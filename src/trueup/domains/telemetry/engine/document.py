@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from trueup.domains.telemetry.engine.asserted import verdict_of
 from trueup.domains.telemetry.engine.result import Comparison, Finding, MetricResult
 
 
@@ -18,6 +19,9 @@ def document(comparison: Comparison, **more: Any) -> dict[str, Any]:
         "rows": {"baseline": comparison.baseline_rows, "run": comparison.run_rows},
         "clock": _clean(comparison.clock),
         "coverage": _clean(comparison.coverage),
+        "asserts": [_clean(answer.as_dict()) for answer in comparison.asserts],
+        "asserts_verdict": _clean(verdict_of(comparison.asserts)),
+        "outlook": [_clean(one.as_dict()) for one in comparison.outlook],
         "config": _clean(comparison.config),
         **more,
     }

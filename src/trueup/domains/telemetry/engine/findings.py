@@ -181,7 +181,7 @@ def score(finding: Finding, config: CompareConfig) -> float:
             strength = abs(math.log(finding.effect)) / math.log(config.scale_floor)
         case Kind.SHAPE:
             strength = finding.effect / config.shape_floor
-        case Kind.GAP | Kind.TREND | Kind.OSCILLATION | Kind.STUCK | Kind.SPIKE:
+        case Kind.GAP | Kind.TREND | Kind.OSCILLATION | Kind.STUCK | Kind.SPIKE | Kind.DUPLICATION | Kind.CLOCK:
             strength = finding.effect / getattr(config, f"{finding.kind}_floor")
         case Kind.RATE:
             strength = abs(math.log(finding.effect)) / math.log(config.rate_floor)

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine import explain
+from trueup.domains.telemetry.engine.clocksteps import leap
 from trueup.domains.telemetry.engine.config import CompareConfig
+from trueup.domains.telemetry.engine.duplicates import repeat_test, repeat_words, repeated
 from trueup.domains.telemetry.engine.rawtest import RawTest
 from trueup.domains.telemetry.engine.result import Kind
 from trueup.kernel.stats import share_test
@@ -62,7 +64,7 @@ class Losses:
         """Share of the expected rows that is lost."""
         return self.lost / self.expected
 
-    def numbers(self, rows: int, times: NDArray[np.float64]) -> Mapping[str, Any]:
+    def numbers(self, rows: int, times: NDArray[np.float64]) -> dict[str, Any]:
         """Return what is shown of it."""
         return {
             "n": rows,
@@ -147,7 +149,19 @@ def clocks(first: NDArray[np.float64], second: NDArray[np.float64], config: Comp
         Kind.GAP: (_gap_words(before, after, float(second[after.row])), after.row + 1),
         Kind.RATE: (_rate_words(before.interval, after.interval), 0),
     }
-    return Clocks((rate, gap), told, *numbers, span)
+    tests = [rate, gap]
+    once, again = repeated(baseline.moves == 0.0), repeated(run.moves == 0.0)
+    twice = repeat_test("repeated_times", once, again, config)
+    if twice is not None:
+        tests.append(twice)
+        told[Kind.DUPLICATION] = (repeat_words(once, again, timed=True), again.first or 0)
+        numbers = numbers[0] | once.numbers(), numbers[1] | again.numbers()
+    # where rows are lost beyond the floor, a leap is one of the gaps
+    leaps = leap(run.moves, interval, baseline.moves, config) if more < config.gap_floor else None
+    if leaps is not None:
+        tests.append(leaps.test)
+        told[Kind.CLOCK] = (leaps.words, leaps.row)
+    return Clocks(tuple(tests), told, *numbers, span)
 
 
 def _gap_words(before: Losses, after: Losses, at: float) -> str:

@@ -110,6 +110,34 @@ class Injected:
     seconds: float = 0.0
 
 
+LIMITS: Mapping[str, str] = {
+    "time_skew of every row": (
+        "a clock that is off by the same amount from the first row to the last shows nowhere in the recording; "
+        "hold it against another clock"
+    ),
+    "time_skew forward by less than 20 intervals, or less than three times the baseline's longest step": (
+        "it looks like a late row; `clock_floor` sets the 20"
+    ),
+    "time_skew back by less than an interval": "it looks like rows that overtook each other on their way",
+    "time_skew, or packet_loss, of a table without a time column": "nothing tells when a row was taken",
+    "time_skew of one metric alone": "a wide table has one clock for all of its metrics",
+    "duplication of less than 1 % of the rows": "it is below `duplication_floor`",
+    "duplication in a table without a time column, where every metric often repeats by itself": (
+        "rows that were written twice look like rows that did not change; a metric tells if at most 1 % of its baseline repeats"
+    ),
+}
+"""What no comparison finds: the fault, and why. The reference of detection lists it."""
+
+
+def hidden(fault: Fault, start: int) -> str:
+    """Say why a fault that begins at a row leaves nothing that could be found; empty where it does.
+
+    >>> bool(hidden(Fault.TIME_SKEW, 0)), hidden(Fault.TIME_SKEW, 5)
+    (True, '')
+    """
+    return LIMITS["time_skew of every row"] if fault is Fault.TIME_SKEW and start == 0 else ""
+
+
 def inject(fault: Fault, columns: Mapping[str, Values], rows: int, *, seed: int, dose: Dose) -> Injected:
     """Compute a fault.
 

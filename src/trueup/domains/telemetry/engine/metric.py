@@ -128,29 +128,38 @@ class Examined:
         return replace(self, run={**self.run, **numbers})
 
 
-def _pictures(sides: tuple[ColumnData, ColumnData], samples: tuple[Sample | None, Sample | None], exponent: int) -> Pictures:
+def _pictures(sides: tuple[ColumnData, ColumnData]) -> Pictures:
+    """Draw the series, while their order is known."""
+    return Pictures(envelope(sides[0].values), envelope(sides[1].values))
+
+
+def _with_histograms(known: "Examined", samples: tuple[Sample | None, Sample | None]) -> "Examined":
+    """Add the pictures for which the order of the values is given up."""
     baseline, run = samples
-    drawn = Pictures(envelope(sides[0].values), envelope(sides[1].values))
     there = [sample for sample in samples if sample is not None]
     if not there:
-        return drawn
+        return known
     edges = histogram_edges(min(s.low for s in there), max(s.high for s in there))
-    return Pictures(
-        drawn.baseline_envelope,
-        drawn.run_envelope,
-        histogram(baseline.ordered, edges) if baseline else None,
-        histogram(run.ordered, edges) if run else None,
-        np.array([unscaled(edge, exponent) for edge in edges.tolist()]),
+    for sample in there:
+        sample.series.give_up_order()
+    return replace(
+        known,
+        pictures=replace(
+            known.pictures,
+            baseline_histogram=histogram(baseline.ordered, edges) if baseline else None,
+            run_histogram=histogram(run.ordered, edges) if run else None,
+            histogram_edges=np.array([unscaled(edge, known.exponent) for edge in edges.tolist()]),
+        ),
     )
 
 
 def _beyond(metric: str, baseline: Sample, run: Sample, exponent: int) -> str:
     """Tell of single values far outside: no test of a whole run sees them, and no reader should miss them."""
     width = baseline.high - baseline.low
-    above = run.n - int(np.searchsorted(run.ordered, baseline.high + width, side="right"))
-    below = int(np.searchsorted(run.ordered, baseline.low - width, side="left"))
-    if not width or not above + below:
+    if not width or baseline.low - width <= run.low <= run.high <= baseline.high + width:
         return ""
+    above = int(np.count_nonzero(run.values > baseline.high + width))
+    below = int(np.count_nonzero(run.values < baseline.low - width))
     farthest = run.high if above and (not below or run.high - baseline.high >= baseline.low - run.low) else run.low
     low, high, far = (explain.number(unscaled(x, exponent)) for x in (baseline.low, baseline.high, farthest))
     return (
@@ -181,15 +190,17 @@ def examine(
     baseline_column, run_column = clean(first), clean(second)
     filled = [column.values for column in (baseline_column, run_column) if len(column.values)]
     exponent = common_exponent(*filled) if filled else 0
-    baseline = sample_of(baseline_column.values, exponent=exponent) if len(baseline_column.values) else None
-    run = sample_of(run_column.values, exponent=exponent) if len(run_column.values) else None
+    baseline, run = (
+        sample_of(column.values, exponent=exponent, owned=column.owned) if len(column.values) else None
+        for column in (baseline_column, run_column)
+    )
     columns = (_counts_only(baseline_column), _counts_only(run_column))
     known = Examined(
         metric=metric,
         baseline=summary(baseline, baseline_column, exponent),
         run=summary(run, run_column, exponent),
         columns=columns,
-        pictures=_pictures((baseline_column, run_column), (baseline, run), exponent),
+        pictures=_pictures((baseline_column, run_column)),
         rows=Rows(run_column.rows, run_column.total),
         gap=gap_test(baseline_column, run_column, config) if is_tested(config.rule(metric), Kind.GAP) else None,
         exponent=exponent,
@@ -197,6 +208,20 @@ def examine(
         unit=config.rule(metric).unit,
     )
     known = bounded(known, run_column.values, config.rule(metric), times)
+    judged = _judged(known, (baseline_column, run_column), (baseline, run), config, metrics)
+    return _with_histograms(judged, (baseline, run))
+
+
+def _judged(
+    known: Examined,
+    columns: tuple[ColumnData, ColumnData],
+    samples: tuple[Sample | None, Sample | None],
+    config: CompareConfig,
+    metrics: int,
+) -> Examined:
+    """Judge a metric whose numbers are known; the order of its values may be given up."""
+    (baseline_column, run_column), (baseline, run) = columns, samples
+    metric = known.metric
     aside = quarantine(metric, baseline_column, run_column, config)
     if aside.fails:
         return _found(known, make_finding(known, Kind.QUARANTINE, aside.effect, aside.fails), failing=True)
@@ -365,13 +390,14 @@ def unexamined(
         baseline=summary(samples[0], sides[0], exponent) if first else {},
         run=summary(samples[1], sides[1], exponent) if second else {},
         columns=(_counts_only(sides[0]), _counts_only(sides[1])),
-        pictures=_pictures((sides[0], sides[1]), (samples[0], samples[1]), exponent),
+        pictures=_pictures((sides[0], sides[1])),
         rows=Rows(None, sides[1].total),
         failing=failing,
         unjudged=unjudged,
         exponent=exponent,
         present=samples[1] is not None,
     )
+    known = _with_histograms(known, (samples[0], samples[1]))
     return known if kind is None else _with(known, certain=(make_finding(known, kind, 1.0, explanation),))
 
 

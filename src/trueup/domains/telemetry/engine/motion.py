@@ -131,5 +131,5 @@ def motion(baseline: Sample, run: Sample, deviation: float, effective: float, co
         slack = _ENDS * deviation / math.sqrt(len(run.level.blocks))
         values, trend = without_trend(values, *search.ramp, baseline.level.moments.mean, slack)
     tests = [test for test in (search.slope, search.line, fast[0] if fast and wave is None else None) if test]
-    calm = run if values is run.values else sample_of(values)
+    calm = run if values is run.values else sample_of(values, owned=True)
     return Motion(tuple(tests), trend, wave, calm)

@@ -73,5 +73,7 @@ def without_levels(values: NDArray[np.float64], bounds: Sequence[int]) -> NDArra
     for start, stop in pairwise(bounds):
         if start == stop:
             continue
-        residual[start:stop] -= float(np.median(values[start:stop]))
+        part = residual[start:stop]
+        # the copy is put in disorder for its median, and filled again
+        np.subtract(values[start:stop], float(np.median(part, overwrite_input=True)), out=part)
     return residual

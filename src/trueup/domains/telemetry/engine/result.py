@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine.table import Excluded
 from trueup.kernel.words import Verdict
+
+if TYPE_CHECKING:
+    from trueup.domains.telemetry.engine.asserts import Asserted
+    from trueup.domains.telemetry.engine.outlook import Outlook
 
 
 class Kind(StrEnum):
@@ -29,6 +33,9 @@ class Kind(StrEnum):
     RATE = "rate"
     LIMIT = "limit"
     INVARIANT = "invariant"
+    DUPLICATION = "duplication"
+    CLOCK = "clock"
+    ASSERT = "assert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,8 @@ class Finding:
     Args:
         effect: unit-free size of the difference (level, trend, oscillation and spike: baseline standard deviations;
             scale: ratio of deviations; shape: Kolmogorov-Smirnov distance; missing, gap and quarantine: share of
-            cells; stuck, limit and invariant: share of values; rate: ratio of sample intervals).
+            cells; stuck, limit, invariant and assert: share of values; rate: ratio of sample intervals; duplication: share
+            of rows; clock: seconds of the greatest jump, in intervals of the baseline's rows).
         q_value: false-discovery-adjusted p-value; None where nothing was tested (a missing column).
         onset_index: first data row of the run (0-based) from which the change persists; None if unknown.
         onset_fraction: ``onset_index`` as a fraction of the run's rows, 0…1.
@@ -115,6 +123,8 @@ class Comparison:
         config: every number that decided (alpha, floors, minimum n, …), as written into evidence.
         clock: what both clocks say of rows and rates; None unless both sides have one.
         coverage: share of the baseline's metrics that have a value in the run; None without a baseline.
+        asserts: what the conditions gave that were asked of the run, in their order.
+        outlook: early warning, for each metric that has a bound; no part of the verdict.
     """
 
     verdict: Verdict
@@ -127,3 +137,5 @@ class Comparison:
     config: Mapping[str, Any]
     clock: Mapping[str, Any] | None = None
     coverage: float | None = None
+    asserts: tuple["Asserted", ...] = ()
+    outlook: tuple["Outlook", ...] = ()

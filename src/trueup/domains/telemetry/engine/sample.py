@@ -14,6 +14,9 @@ from trueup.kernel.stats import Moments, autocorrelation_time, block_means, quan
 POINTS = 4096
 """Block means that stand for a long series where its memory and its changes are looked for."""
 
+ENDS = 200
+"""Least and greatest values that are kept apart."""
+
 # squares and sums of values within 2^±400 stay finite and do not vanish
 _SAFE_EXPONENT = 400
 # deviations that differ by no more than this share of their mean differ by rounding only
@@ -40,38 +43,89 @@ class Track:
         return self.moments.n / self.tau
 
 
+class Series:
+    """The values of a sample, in row order or in ascending order; both only where there is room for both.
+
+    Args:
+        values: float64[n].
+        owned: nobody else holds them, so that they may be sorted where they lie.
+    """
+
+    __slots__ = ("_ordered", "_owned", "_values", "n")
+
+    def __init__(self, values: NDArray[np.float64], *, owned: bool) -> None:
+        self._values: NDArray[np.float64] | None = values
+        self._ordered: NDArray[np.float64] | None = None
+        self._owned = owned
+        self.n = len(values)
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Return the values in row order.
+
+        Raises:
+            RuntimeError: their order was given up.
+        """
+        if self._values is None:
+            raise RuntimeError("the order of these values was given up")
+        return self._values
+
+    @property
+    def ordered(self) -> NDArray[np.float64]:
+        """Return the values in ascending order; they are sorted once."""
+        if self._ordered is None:
+            self._ordered = np.sort(self.values)
+        return self._ordered
+
+    def give_up_order(self) -> None:
+        """Sort the values where they lie, if that is allowed and worth it: from then on only ``ordered`` is known."""
+        if self._owned and self._ordered is None and self.n > POINTS:
+            self._ordered, self._values = self.values, None
+            self._ordered.sort()
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """The values of one metric on one side, in the comparison's unit (a power of two times the file's).
 
     Args:
-        values: float64[n], in row order, n ≥ 1.
-        ordered: float64[n], ascending.
+        series: the values, n ≥ 1.
+        ends: float64[k], the least and the greatest ``ENDS`` values, ascending; all of them where there are no more.
         level: the values as a series.
         spread: their absolute deviations from the median as a series.
         median: of the values.
     """
 
-    values: NDArray[np.float64]
-    ordered: NDArray[np.float64]
+    series: Series
+    ends: NDArray[np.float64]
     level: Track
     spread: Track
     median: float
 
     @property
+    def values(self) -> NDArray[np.float64]:
+        """The values, in row order."""
+        return self.series.values
+
+    @property
+    def ordered(self) -> NDArray[np.float64]:
+        """The values, ascending."""
+        return self.series.ordered
+
+    @property
     def n(self) -> int:
         """Number of values."""
-        return len(self.values)
+        return self.series.n
 
     @property
     def low(self) -> float:
         """Least value."""
-        return float(self.ordered[0])
+        return float(self.ends[0])
 
     @property
     def high(self) -> float:
         """Greatest value."""
-        return float(self.ordered[-1])
+        return float(self.ends[-1])
 
     @property
     def sd(self) -> float:
@@ -133,21 +187,34 @@ def spread_track(residual: NDArray[np.float64], tau: float) -> Track:
     return replace(track, moments=replace(track.moments, variance=0.0), tau=tau) if still else track
 
 
-def sample_of(values: NDArray[np.float64], *, exponent: int = 0) -> Sample:
+def sample_of(values: NDArray[np.float64], *, exponent: int = 0, owned: bool = False) -> Sample:
     """Compute everything about one side of a metric.
 
     Args:
-        values: float64[n], finite, n ≥ 1, in row order; not changed.
+        values: float64[n], finite, n ≥ 1, in row order.
         exponent: from ``common_exponent``.
+        owned: nobody else holds the values: they may be sorted where they lie once their order is no longer needed.
     """
     if exponent:
-        values = np.ldexp(values, -exponent)
-    ordered = np.sort(values)
-    median = quantile_sorted(ordered, 0.5)
-    work = values - median
+        values, owned = np.ldexp(values, -exponent), True
+    # one array serves all: at a million values each further one costs more than its arithmetic
+    work = values.copy()
+    median, ends = _middle_and_ends(work)
+    np.subtract(values, median, out=work)
     level = _track(work, median)
-    # one array serves both series: at a million values each further one costs more than its arithmetic
-    return Sample(values, ordered, level, spread_track(work, level.tau), median)
+    return Sample(Series(values, owned=owned), ends, level, spread_track(work, level.tau), median)
+
+
+def _middle_and_ends(work: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Return the median and the outermost values; the array loses its order."""
+    n = len(work)
+    if n <= 4 * ENDS:
+        work.sort()
+        return quantile_sorted(work, 0.5), work.copy() if n <= 2 * ENDS else np.concatenate((work[:ENDS], work[-ENDS:]))
+    below = int(0.5 * (n - 1))
+    work.partition([ENDS - 1, below, below + 1, n - ENDS])
+    # the two in the middle are in their places, which is all that a median asks of an ascending array
+    return quantile_sorted(work, 0.5), np.concatenate((np.sort(work[:ENDS]), np.sort(work[-ENDS:])))
 
 
 def finite(value: float) -> float:

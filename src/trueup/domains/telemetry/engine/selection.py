@@ -1,8 +1,8 @@
 """Which baseline a run is held against.
 
-Only what has the run's own program, subsystem and test can be chosen, and, of the circumstances that the policy names,
-what shares all that the run states. Among those the closest in circumstances is taken, and of equally close ones the
-newest. Nothing is ever chosen for want of something better: without an eligible baseline there is none.
+Only what can stand for a baseline (``standing``) and has the run's own program, subsystem and test can be chosen, and, of the
+circumstances that the policy names, what shares all that the run states. Among those the closest in circumstances is taken,
+and of equally close ones the newest. Nothing is ever chosen for want of something better: without an eligible baseline there is none.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from trueup.domains.telemetry.engine.circumstances import Circumstances, Level, Likeness, likeness
-from trueup.kernel.words import Verdict
 
 
 class Strategy(StrEnum):
@@ -37,8 +36,8 @@ class Candidate:
     Args:
         id, name: of the version or run.
         at: when it was made or recorded.
-        verdict: of a run; empty for a version.
         tags: that a version bears now.
+        trusted: whether it can stand for a baseline, by ``standing.trusted``.
     """
 
     form: Form
@@ -46,8 +45,8 @@ class Candidate:
     name: str
     circumstances: Circumstances
     at: datetime
-    verdict: str = ""
     tags: frozenset[str] = frozenset()
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +109,18 @@ def _eligible(wanted: Wanted, candidates: Sequence[Candidate]) -> tuple[list[Can
         case Strategy.GOLDEN:
             return [item for item in versions if wanted.tag in item.tags], f"tag_not_found: no version of {scope} is {wanted.tag}"
         case Strategy.ROLLING:
-            return versions, f"no_versions: {scope} has no baseline version"
+            fit = [item for item in versions if item.trusted]
+            return (
+                fit,
+                f"no_versions: none of the {len(versions)} versions of {scope} has consent, or is made of runs that passed",
+            )
         case _:
             runs = [item for item in here if item.form is Form.RUN and item.at < wanted.before]
-            passed = [item for item in runs if item.verdict == Verdict.PASS]
-            return passed, f"no_passed_runs: none of the {len(runs)} earlier runs of {scope} passed"
+            passed = [item for item in runs if item.trusted]
+            return (
+                passed,
+                f"no_passed_runs: none of the {len(runs)} earlier runs of {scope} passed what the policy held it against",
+            )
 
 
 def _named(wanted: Wanted, candidates: Sequence[Candidate]) -> Chosen:

@@ -34,10 +34,10 @@ from trueup.domains.telemetry.engine.sample import POINTS, Sample
 from trueup.kernel.stats import ks_distance
 
 # share of the run that must lie far outside
-_FAR_SHARE = 0.2
+FAR_SHARE = 0.2
 # agreement of the distribution functions; of the means, in standard deviations
-_APART = 0.2
-_MEAN = 0.5
+APART = 0.2
+MEAN = 0.5
 
 
 class Outcome(Enum):
@@ -73,7 +73,7 @@ def _far(baseline: Sample, run: Sample, config: CompareConfig) -> SlowAnswer | N
         (values > baseline.high, values >= baseline.high + distance),
         (values < baseline.low, values <= baseline.low - distance),
     ):
-        if np.count_nonzero(far) >= _FAR_SHARE * run.n:
+        if np.count_nonzero(far) >= FAR_SHARE * run.n:
             back = np.flatnonzero(~outside)
             start = int(back[-1]) + 1 if len(back) else 0
             persists = start < run.n
@@ -103,6 +103,6 @@ def judge_slow(baseline: Sample, run: Sample, effective: float, config: CompareC
     if ends <= config.slow_equal * magnitude:
         return SlowAnswer(Outcome.EQUAL, f"{few}; its whole range is the baseline's within {config.slow_equal:.2g} of its size")
     apart = abs(run.level.moments.mean - baseline.level.moments.mean)
-    if apart <= _MEAN * max(baseline.sd, run.sd) and ks_distance(baseline.ordered, run.ordered, points=POINTS) <= _APART:
+    if apart <= MEAN * max(baseline.sd, run.sd) and ks_distance(baseline.ordered, run.ordered, points=POINTS) <= APART:
         return SlowAnswer(Outcome.EQUAL, f"{few}; they are distributed as the baseline's")
     return SlowAnswer(Outcome.UNKNOWN, f"{few} ({config.min_effective:g} are needed): sample longer")

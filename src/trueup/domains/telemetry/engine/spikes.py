@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.rawtest import RawTest
 from trueup.domains.telemetry.engine.result import Kind
-from trueup.domains.telemetry.engine.sample import Sample
+from trueup.domains.telemetry.engine.sample import ENDS, Sample
 from trueup.kernel.stats import poisson_sf, tail_of
 
 # how many of the baseline's greatest magnitudes tell of its tail
@@ -45,13 +45,15 @@ class Spikes:
 
 def _greatest(sample: Sample, count: int) -> NDArray[np.float64]:
     """Return the greatest distances from the median, descending, from the two ends of the ordered values."""
-    ends = np.concatenate((sample.ordered[:count], sample.ordered[max(count, sample.n - count) :]))
+    ordered = sample.ends if count <= ENDS else sample.ordered
+    ends = np.concatenate((ordered[:count], ordered[max(count, len(ordered) - count) :]))
     return np.sort(np.abs(ends - sample.median))[::-1][:count]
 
 
 def _events(run: Sample, reach: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the cells of all short events beyond a distance from the median, and the events' heights, descending."""
-    away = np.abs(run.values - run.median)
+    away = run.values - run.median
+    np.abs(away, out=away)
     cells = np.flatnonzero(away > reach).astype(np.int64)
     if not len(cells):
         return cells, np.empty(0)
@@ -72,8 +74,9 @@ def spikes(baseline: Sample, run: Sample, config: CompareConfig) -> tuple[RawTes
     count = min(baseline.n, max(_TAIL_LEAST, min(_TAIL_MOST, baseline.n // _TAIL_SHARE)))
     greatest = _greatest(baseline, count)
     reach = max(_BEYOND * float(greatest[0]), config.spike_floor * baseline.sd)
-    outside = int(np.searchsorted(run.ordered, run.median - reach, side="left"))
-    outside += run.n - int(np.searchsorted(run.ordered, run.median + reach, side="right"))
+    outside = 0
+    if run.low < run.median - reach or run.high > run.median + reach:
+        outside = int(np.count_nonzero(run.values < run.median - reach) + np.count_nonzero(run.values > run.median + reach))
     tail = tail_of(greatest, baseline.n)
     if outside < _LEAST_EVENTS or outside > _MOST_SHARE * run.n or tail is None:
         return nothing, None
@@ -100,5 +103,9 @@ def _wider(baseline: Sample, run: Sample, cells: NDArray[np.int64], start: float
     """
     total = run.spread.moments.mean * run.n - float(np.sum(np.abs(run.values[cells] - run.median)))
     rest = max(total, 0.0) / max(run.n - len(cells), 1)
-    far = _greatest(run, min(run.n, len(cells) + max(1, round(share * run.n))))[-1]
+    away = run.values - run.median
+    np.abs(away, out=away)
+    place = run.n - min(run.n, len(cells) + max(1, round(share * run.n)))
+    away.partition(place)
+    far = away[place]
     return max(1.0, rest / max(baseline.spread.moments.mean, 1e-150), float(far) / start)

@@ -16,11 +16,11 @@ from trueup.domains.telemetry.engine.result import Kind
 from trueup.domains.telemetry.engine.sample import Sample
 from trueup.kernel.stats import Repeats, repeats, run_p_value, upper_share
 
-_LEAST_STRETCH = 5
+LEAST_STRETCH = 5
 # a stretch is held when it is several times the longest that the baseline has
-_TIMES = 3
+TIMES = 3
 # expected number of stretches, by chance, of what still counts as held
-_RARE = 1e-3
+RARE = 1e-3
 _KNOWN = 20
 
 
@@ -61,14 +61,14 @@ def stuck(baseline: Sample, run: Sample, config: CompareConfig) -> tuple[RawTest
     """
     seen = repeats(run.values)
     nothing = RawTest("longest_repeat", Kind.STUCK, float(seen.longest), 1.0, 0.0, config.stuck_floor, 0.0)
-    if seen.longest < _LEAST_STRETCH:
+    if seen.longest < LEAST_STRETCH:
         return nothing, None
     known = repeats(baseline.values)
     place = int(np.argmax(seen.lengths))
     start = int(seen.starts[place])
     share = _share(baseline, known, float(run.values[start]))
-    least = max(_LEAST_STRETCH, _TIMES * known.longest)
-    while least < seen.longest and run_p_value(least, run.n, share) > _RARE:
+    least = max(LEAST_STRETCH, TIMES * known.longest)
+    while least < seen.longest and run_p_value(least, run.n, share) > RARE:
         least += max(1, least // 8)
     held = seen.lengths >= least
     if seen.longest < least or not held.any():

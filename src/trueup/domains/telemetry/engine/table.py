@@ -26,6 +26,7 @@ class ColumnData:
         total: number of data rows of the table.
         missing: cells that were empty or null.
         quarantined: reason (``text``, ``non_finite``) to the number of cells set aside.
+        owned: nobody else holds the values: whoever is given the column may use their room up.
     """
 
     values: NDArray[np.float64]
@@ -33,6 +34,7 @@ class ColumnData:
     rows: NDArray[np.int64] | None = None
     missing: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)
+    owned: bool = False
 
 
 class Table(Protocol):
@@ -60,6 +62,20 @@ class Clocked(Protocol):
 
     def clock(self) -> NDArray[np.float64] | None:
         """Return float64[rows], seconds from the first row, in row order; None where no one clock is sound."""
+
+
+@runtime_checkable
+class RowTimed(Protocol):
+    """A table that may know when its rows were taken even where they are in no order."""
+
+    def row_times(self) -> NDArray[np.float64] | None:
+        """Return float64[rows], seconds from the first row, in row order, falling or not; None without one time column."""
+
+
+def times_of(table: Table) -> NDArray[np.float64] | None:
+    """Return the times of a table as they stand, if it has one time column without a hole."""
+    times = table.row_times() if isinstance(table, RowTimed) else None
+    return times if times is not None and len(times) == table.rows and bool(np.isfinite(times).all()) else None
 
 
 def clock_of(table: Table) -> NDArray[np.float64] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from trueup.domains.telemetry.engine.table import ColumnData, Excluded, Table, clock_of
+from trueup.domains.telemetry.engine.table import ColumnData, Excluded, Table, clock_of, times_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,10 @@ class Mapped:
         """Return the table's clock, if it has a sound one."""
         return clock_of(self.table)
 
+    def row_times(self) -> NDArray[np.float64] | None:
+        """Return the times of the rows as they stand."""
+        return times_of(self.table)
+
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
@@ -124,6 +128,10 @@ class Pooled:
             found.append(times + (found[-1][-1] + float(np.median(np.diff(times))) if found else 0.0))
         return found[0] if len(found) == 1 else np.concatenate(found)
 
+    def row_times(self) -> NDArray[np.float64] | None:
+        """Return the times of the rows as they stand, where it is one table; several have no common ones."""
+        return times_of(self.tables[0]) if len(self.tables) == 1 else None
+
     @staticmethod
     def _rows_of(parts: Sequence[ColumnData]) -> NDArray[np.int64] | None:
         if all(part.rows is None for part in parts):
@@ -171,3 +179,7 @@ class Watched:
     def clock(self) -> NDArray[np.float64] | None:
         """Return the table's clock, if it has a sound one."""
         return clock_of(self.table)
+
+    def row_times(self) -> NDArray[np.float64] | None:
+        """Return the times of the rows as they stand."""
+        return times_of(self.table)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.sample import Sample, sample_of
-from trueup.kernel.stats import autocorrelation_time, block_means, brown_forsythe, quantile_sorted, slope_test
+from trueup.kernel.stats import autocorrelation_time, block_means, brown_forsythe, slope_test
 
 # block means through whose pairs the robust line is laid
 _POINTS = 200
@@ -99,8 +99,8 @@ def _spread_time(sample: Sample) -> float:
     return autocorrelation_time(rest, sample.n, sample.spread.moments.variance)
 
 
-def _extreme(sample: Sample, *, above: bool) -> float:
-    return quantile_sorted(sample.ordered, _EXTREME if above else 1.0 - _EXTREME)
+def _extreme(values: NDArray[np.float64], *, above: bool) -> float:
+    return float(np.quantile(values, _EXTREME if above else 1.0 - _EXTREME))
 
 
 def margin(baseline: NDArray[np.float64], run: NDArray[np.float64], limit: float, *, above: bool = True) -> Margin | None:
@@ -115,7 +115,7 @@ def margin(baseline: NDArray[np.float64], run: NDArray[np.float64], limit: float
     if not len(baseline) or not len(run):
         return None
     sign = 1.0 if above else -1.0
-    before, after = (sign * (limit - _extreme(sample_of(side), above=above)) for side in (baseline, run))
+    before, after = (sign * (limit - _extreme(side, above=above)) for side in (baseline, run))
     return Margin(before, after, (before - after) / before if before > 0.0 else None)
 
 

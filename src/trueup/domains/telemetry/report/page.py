@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any
 
 from trueup.domains.telemetry.engine.result import Comparison, Finding, Kind, MetricResult, Test
+from trueup.domains.telemetry.report.further import assert_section, counts, is_alone, outlook_section
 from trueup.domains.telemetry.report.markup import Node, Safe, compact, figure, join, tag
 from trueup.domains.telemetry.report.parts import breakable, facts, label, mark, pill, q_words, section, table
 from trueup.domains.telemetry.report.plots import histogram_plot, scale_of, series_plot, sparkline
@@ -16,6 +17,7 @@ from trueup.kernel.words import Verdict
 
 MAX_PICTURED = 40
 MAX_SPARKS = 200
+_FAILING = frozenset({Kind.QUARANTINE, Kind.LIMIT, Kind.INVARIANT})
 _JUDGED = frozenset({Verdict.PASS, Verdict.PASS_WITH_DRIFT, Verdict.FAIL})
 
 
@@ -52,6 +54,8 @@ def render_html(comparison: Comparison, *, title: str, baseline_name: str, run_n
         _verdict(comparison),
         _compared(comparison, names, meta),
         _findings(comparison),
+        assert_section(comparison),
+        outlook_section(comparison),
         _pictures(comparison, names),
         _others(comparison),
         _excluded(comparison),
@@ -71,7 +75,7 @@ def render_html(comparison: Comparison, *, title: str, baseline_name: str, run_n
                 "div",
                 mark(),
                 tag("span", "Trueup", class_="brand"),
-                tag("span", "Telemetry comparison", class_="sub"),
+                tag("span", "Telemetry asserts" if is_alone(comparison) else "Telemetry comparison", class_="sub"),
                 class_="bar",
             ),
             tag("h1", title),
@@ -87,7 +91,7 @@ def _verdict(comparison: Comparison) -> Safe:
     icon = tag("svg", tag("path", d=ICONS[tone], class_="stroke"), viewBox="0 0 24 24", class_="icon", aria_hidden="true")
     affected = len({finding.metric for finding in comparison.findings})
     passed = sum(result.verdict is Verdict.PASS for result in comparison.metrics)
-    tiles = (
+    tiles: tuple[tuple[str, int], ...] = (
         ("Metrics compared", len(comparison.metrics)),
         ("Unchanged", passed),
         ("Changed", affected),
@@ -95,6 +99,8 @@ def _verdict(comparison: Comparison) -> Safe:
         ("Findings", len(comparison.findings)),
         ("Columns left out", len(comparison.excluded)),
     )
+    if is_alone(comparison):
+        tiles = counts(comparison)
     return tag(
         "section",
         tag(
@@ -112,6 +118,7 @@ def _verdict(comparison: Comparison) -> Safe:
 
 def _compared(comparison: Comparison, names: tuple[str, str], meta: Mapping[str, str]) -> Safe:
     sides = (("Baseline", "baseline", names[0], comparison.baseline_rows), ("Run", "run", names[1], comparison.run_rows))
+    alone = is_alone(comparison)
     cards = [
         tag(
             "div",
@@ -125,9 +132,9 @@ def _compared(comparison: Comparison, names: tuple[str, str], meta: Mapping[str,
             ),
             class_="card",
         )
-        for heading, key, name, rows in sides
+        for heading, key, name, rows in sides[alone:]
     ]
-    return section("compared", "What was compared", tag("div", *cards, class_="pair"))
+    return section("compared", "What was asked" if alone else "What was compared", tag("div", *cards, class_="pair"))
 
 
 def _sided(item: tuple[str, str]) -> tuple[str, str, str]:
@@ -151,14 +158,15 @@ def _onset(finding: Finding) -> Node:
 
 def _findings(comparison: Comparison) -> Safe:
     if not comparison.findings:
-        return section("findings", "Findings", tag("p", "No significant difference was found.", class_="nothing"))
+        none = "No assert that decides is broken." if is_alone(comparison) else "No significant difference was found."
+        return section("findings", "Findings", tag("p", none, class_="nothing"))
     anchors = _anchors(comparison)
     rows = [
         (
             tag("a", breakable(finding.metric), href=f"#{anchors[finding.metric]}")
             if finding.metric in anchors
             else breakable(finding.metric),
-            pill(KIND_WORDS[finding.kind], "drift" if finding.kind is not Kind.QUARANTINE else "fail"),
+            pill(KIND_WORDS[finding.kind], "drift" if finding.kind not in _FAILING else "fail"),
             effect_words(finding),
             q_words(finding.q_value),
             _onset(finding),

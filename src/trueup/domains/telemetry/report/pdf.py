@@ -6,6 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from trueup.domains.telemetry.engine.result import Comparison, Envelope, MetricResult
+from trueup.domains.telemetry.report.further import OUTCOME_WORDS, outlook_rows, samples, where
 from trueup.domains.telemetry.report.markup import figure, short
 from trueup.domains.telemetry.report.parts import q_words
 from trueup.domains.telemetry.report.plots import Scale, scale_of
@@ -62,6 +63,8 @@ def render_pdf(comparison: Comparison, *, title: str, baseline_name: str, run_na
             ]
         ),
         *_findings(words, comparison),
+        *_asserts(words, comparison),
+        *_outlook(words, comparison),
         *_pictures(words, comparison),
         *_metrics(words, comparison),
         *_rest(words, comparison),
@@ -167,6 +170,32 @@ def _findings(words: _Words, comparison: Comparison) -> list[Any]:
     ]
     head = ("Metric", "Kind", "Effect", "Adjusted p", "What was found")
     return [words.part(f"Findings ({len(rows):,})"), words.table(rows, head=head, widths=(92, 56, 48, 56, 240))]
+
+
+def _asserts(words: _Words, comparison: Comparison) -> list[Any]:
+    if not comparison.asserts:
+        return []
+    rows = [
+        (
+            answer.check.id,
+            f"{answer.check.condition} ({answer.check.severity})",
+            OUTCOME_WORDS[answer.result],
+            f"{answer.count:,} of {answer.samples:,}",
+            "; ".join([where(answer) or answer.reason, *samples(answer)[:3]]),
+        )
+        for answer in comparison.asserts
+    ]
+    head = ("Assert", "Condition", "Result", "Break it", "Where, and the first values")
+    return [words.part(f"Asserts ({len(rows):,})"), words.table(rows, head=head, widths=(82, 116, 62, 64, 168))]
+
+
+def _outlook(words: _Words, comparison: Comparison) -> list[Any]:
+    if not comparison.outlook:
+        return []
+    rows = [(*row[:4], row[4] or "none") for row in outlook_rows(comparison)]
+    head = ("Metric", "Bound", "Room left", "Time to the bound", "Signs")
+    lines = words.table(rows, head=head, widths=(82, 62, 116, 116, 116))
+    return [words.part("Early warning, no part of the verdict"), lines]
 
 
 def _metrics(words: _Words, comparison: Comparison) -> list[Any]:

@@ -47,6 +47,9 @@ KIND_WORDS = {
     Kind.RATE: "sample rate",
     Kind.LIMIT: "limit broken",
     Kind.INVARIANT: "invariant broken",
+    Kind.DUPLICATION: "repeated rows",
+    Kind.CLOCK: "clock",
+    Kind.ASSERT: "assert",
 }
 _NUMBERS = {
     Kind.LEVEL: ("mean", "median"),
@@ -63,6 +66,9 @@ _NUMBERS = {
     Kind.RATE: ("step", "n"),
     Kind.LIMIT: ("worst", "high", "n"),
     Kind.INVARIANT: ("worst", "high", "n"),
+    Kind.DUPLICATION: ("repeated_share", "n"),
+    Kind.CLOCK: ("longest_gap_s", "clock_step_s", "n"),
+    Kind.ASSERT: ("breaking", "n"),
 }
 
 
@@ -75,13 +81,16 @@ def meaning(comparison: Comparison) -> str:
     changed = len({finding.metric for finding in comparison.findings})
     found = f"{_count(len(comparison.findings), 'significant difference')} in {_count(changed, 'metric')}"
     compared = _count(len(comparison.metrics), "metric")
+    if comparison.asserts and not comparison.metrics and not comparison.baseline_rows:
+        return _asserts_meaning(comparison)
     match comparison.verdict:
         case Verdict.PASS:
             return f"The run behaves like its baseline: no significant difference in {compared}."
         case Verdict.PASS_WITH_DRIFT:
             return f"The run no longer behaves like its baseline: {found}."
         case Verdict.FAIL:
-            return f"The run does not hold what its baseline promises: {found}."
+            promised = "its baseline promises" if comparison.baseline_rows else "is asked of it"
+            return f"The run does not hold what {promised}: {found}."
         case Verdict.INSUFFICIENT_DATA:
             return "There is too little data to say whether the run behaves like its baseline. This is not a pass."
         case Verdict.NO_DATA:
@@ -92,6 +101,23 @@ def meaning(comparison: Comparison) -> str:
             return "The newest data is too old to speak for the present. This is not a pass."
         case _:
             return "It is not known whether the run behaves like its baseline. This is not a pass."
+
+
+def _asserts_meaning(comparison: Comparison) -> str:
+    """Say what the verdict of asserts alone means."""
+    asked = _count(len(comparison.asserts), "assert")
+    broken = _count(sum(one.result == "fail" for one in comparison.asserts), "assert")
+    match comparison.verdict:
+        case Verdict.PASS:
+            return f"Every sample of the run is what {asked} ask for. Nothing was compared with a baseline."
+        case Verdict.PASS_WITH_DRIFT:
+            return f"{broken} of {len(comparison.asserts):,} do not hold; they were asked as warnings."
+        case Verdict.FAIL:
+            return f"The run is not what is asked of it: {broken} of {len(comparison.asserts):,} do not hold."
+        case Verdict.NO_DATA:
+            return "The run has no rows. This is not a pass."
+        case _:
+            return "Not every assert can be answered. This is not a pass."
 
 
 def effect_words(finding: Finding) -> str:
@@ -107,8 +133,12 @@ def effect_words(finding: Finding) -> str:
             return figure(finding.effect)
         case Kind.RATE:
             return f"{figure(finding.effect)} × the sample interval"
-        case Kind.STUCK | Kind.LIMIT | Kind.INVARIANT:
+        case Kind.STUCK | Kind.LIMIT | Kind.INVARIANT | Kind.ASSERT:
             return f"{finding.effect:.1%} of values"
+        case Kind.DUPLICATION:
+            return f"{finding.effect:.1%} of rows"
+        case Kind.CLOCK:
+            return f"{figure(finding.effect)} × the sample interval"
         case _:
             return f"{finding.effect:.1%} of cells"
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from trueup.domains.telemetry.sources import moments
+from trueup.domains.telemetry.sources.moments import micros
+
 NULL_WORDS = ("", "NULL", "null", "NA", r"\N")
 """Cells that say nothing was measured: empty, or a database's or R's word for it."""
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NON_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
-MOMENT = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d\d?:\d\d:\d\d.*|\d\d?[/.]\d\d?[/.]\d{4}.*"
-_MOMENT = re.compile(MOMENT, re.ASCII)
 NUMERIC_SHARE = 0.5
 
 
@@ -24,6 +25,25 @@ class Cell(IntEnum):
     BOOLEAN = 3
     MOMENT = 4
     NESTED = 5
+    ZONED = 6
+    """A moment that names its zone."""
+    UNREAD = 7
+    """A time of day, or a date in some other writing."""
+    UNGUESSED = 8
+    """A date whose day and month could be either."""
+    UNCOMPUTED = 9
+    """A formula of a sheet whose value was not stored."""
+
+
+TIMES: Mapping[Cell, re.Pattern[str]] = {
+    Cell.MOMENT: re.compile(moments.PLAIN, re.ASCII),
+    Cell.ZONED: re.compile(moments.ZONED, re.ASCII),
+    Cell.UNGUESSED: re.compile(moments.UNGUESSED, re.ASCII),
+    Cell.UNREAD: re.compile(moments.UNREAD, re.ASCII),
+}
+"""What says when, by its first match."""
+CLOCKS = frozenset({Cell.MOMENT, Cell.ZONED})
+"""What of it can be read as a clock."""
 
 
 def is_number(text: str) -> bool:
@@ -32,7 +52,7 @@ def is_number(text: str) -> bool:
 
 
 def text_cell(text: str) -> tuple[Cell, float]:
-    """Return what a text cell is and, for a number or a boolean, its value.
+    """Return what a text cell is and its value: of a number, of a boolean, of a moment in microseconds since 1970.
 
     >>> text_cell("1e3"), text_cell("true"), text_cell("1,5")[0], text_cell("NA")[0]
     ((<Cell.NUMBER: 0>, 1000.0), (<Cell.BOOLEAN: 3>, 1.0), <Cell.TEXT: 2>, <Cell.MISSING: 1>)
@@ -44,7 +64,10 @@ def text_cell(text: str) -> tuple[Cell, float]:
         return Cell.NUMBER, float(text)
     if (word := text.lower()) in {"true", "false"}:
         return Cell.BOOLEAN, float(word == "true")
-    return (Cell.MOMENT if _MOMENT.fullmatch(text) else Cell.TEXT), 0.0
+    if not text[0].isdigit():
+        return Cell.TEXT, 0.0
+    kind = next((kind for kind, writing in TIMES.items() if writing.fullmatch(text)), Cell.TEXT)
+    return kind, micros(text) if kind in CLOCKS else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +79,19 @@ class Role:
         reason: why it is excluded.
         missing: cells without a value.
         quarantined: reason to number of cells set aside.
+        clock: the kind of cell that tells the time, in microseconds since 1970; None where the column is no such clock.
     """
 
     kept: Cell | None
     reason: str = ""
     missing: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)
+    clock: Cell | None = None
+
+    @property
+    def read(self) -> Cell | None:
+        """The kind of cell that can be read as numbers; None where there is none."""
+        return self.clock if self.kept is None else self.kept
 
 
 def role(counts: Mapping[Cell, int]) -> Role:
@@ -76,10 +106,28 @@ def role(counts: Mapping[Cell, int]) -> Role:
         return Role(None, "no values", missing)
     for kind in (Cell.NUMBER, Cell.BOOLEAN):
         if counts.get(kind, 0) >= NUMERIC_SHARE * filled:
-            aside = filled - counts[kind]
-            return Role(kind, "", missing, {"text": aside} if aside else {})
-    if counts.get(Cell.MOMENT, 0) >= NUMERIC_SHARE * filled:
-        return Role(None, "time column (written as text)", missing)
+            return Role(kind, "", missing, _aside(counts, filled - counts[kind]))
+    times = {kind: counts[kind] for kind in TIMES if counts.get(kind)}
+    if sum(times.values()) >= NUMERIC_SHARE * filled:
+        return _when(times, missing)
     if counts.get(Cell.NESTED, 0) >= NUMERIC_SHARE * filled:
         return Role(None, "nested values", missing)
     return Role(None, "text column", missing)
+
+
+def _aside(counts: Mapping[Cell, int], cells: int) -> dict[str, int]:
+    uncomputed = counts.get(Cell.UNCOMPUTED, 0)
+    return {reason: count for reason, count in (("text", cells - uncomputed), ("no_stored_value", uncomputed)) if count}
+
+
+def _when(times: Mapping[Cell, int], missing: int) -> Role:
+    """Say how a column of times is written, and whether it can be read as a clock."""
+    if len(CLOCKS & times.keys()) == 2:
+        return Role(None, "time column (written as text, some with a zone and some without)", missing)
+    most = max(times, key=lambda kind: times[kind])
+    if most is Cell.UNGUESSED:
+        return Role(None, "text column (dates whose day and month are not guessed: write 2026-02-01)", missing)
+    if most is Cell.UNREAD:
+        return Role(None, "time column (written as text, not as ISO 8601 with a date)", missing)
+    words = "with a zone" if most is Cell.ZONED else "without a zone"
+    return Role(None, f"time column (by date, {words})", missing, clock=most)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from trueup.domains.telemetry.sources.cells import NON_FINITE, NULL_WORDS, NUMBER, is_number
 from trueup.domains.telemetry.sources.csvscan import Scan, scan
-from trueup.domains.telemetry.sources.relation import Field, Relation, kind_sql, value_sql
+from trueup.domains.telemetry.sources.relation import Field, Relation, cell_sql, kind_sql
 from trueup.domains.telemetry.sources.session import exact_path, literal
 from trueup.kernel.errors import UnreadableInput
 
@@ -99,7 +99,7 @@ def _spooled(
 
     types = ", ".join(f"'c{index}': '{'DOUBLE' if is_double else 'VARCHAR'}'" for index, is_double in enumerate(numeric))
     cells = ", ".join(
-        f"c{index}" if is_double else f"{value_sql(f'c{index}')} as c{index}, {kind_sql(f'c{index}')} as k{index}"
+        f"c{index}" if is_double else f"{cell_sql(f'c{index}')} as c{index}, {kind_sql(f'c{index}')} as k{index}"
         for index, is_double in enumerate(numeric)
     )
     nulls = ", ".join(literal(word) for word in NULL_WORDS)

@@ -2,9 +2,8 @@
 
 import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -12,10 +11,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trueup.domains.telemetry.engine.clock import sole_clock
-from trueup.domains.telemetry.engine.table import ColumnData, Excluded
-from trueup.domains.telemetry.engine.timecolumn import time_reason
-from trueup.domains.telemetry.sources.cells import Cell, Role, role, text_cell
+from trueup.domains.telemetry.sources.cells import Cell, text_cell
+from trueup.domains.telemetry.sources.spooled import Column, Spooled
 from trueup.kernel.errors import UnreadableInput
 
 _BATCH = 4096
@@ -24,83 +21,12 @@ _MAX_COLUMNS = 4096
 _REMEDY = "write one JSON object a line, with every key once"
 
 
-@dataclass(slots=True)
-class _Column:
-    """Where a column's cells lie in the spool, and how many there are of each kind."""
-
-    first_row: int
-    counts: list[int] = field(default_factory=lambda: [0] * len(Cell))
-    blocks: list[tuple[int, int]] = field(default_factory=list)
-    """(offset, cells) of each block: float64 values, then one byte of kind per cell."""
-
-
-class JsonLines:
-    """The ``Table`` over a JSON-lines file.
+@contextmanager
+def read_json_lines(path: Path, *, named: str, scratch: Path) -> Iterator[Spooled]:
+    """Spool a JSON-lines file column by column and open the spool.
 
     Objects are flattened one level deep (``cpu.user``); what is nested deeper, and lists, are excluded. Numbers written
     as strings are numbers.
-    """
-
-    def __init__(self, spool: IO[bytes], columns: Mapping[str, _Column], rows: int) -> None:
-        self.rows = rows
-        self.notes: tuple[str, ...] = ()
-        self._spool = spool
-        self._columns = columns
-        self._roles = {name: self._role(column) for name, column in columns.items()}
-        reasons = {name: found.reason for name, found in self._roles.items() if found.kept is None}
-        for name in columns:
-            if name not in reasons:
-                data = self._read(name)
-                if reason := time_reason(name, data.values, rows=data.rows):
-                    reasons[name] = reason
-        self.numeric: tuple[str, ...] = tuple(name for name in columns if name not in reasons)
-        self.excluded: tuple[Excluded, ...] = tuple(Excluded(name, reasons[name]) for name in columns if name in reasons)
-
-    def _role(self, column: _Column) -> Role:
-        counts = {kind: column.counts[kind] for kind in Cell}
-        counts[Cell.MISSING] += self.rows - sum(column.counts)
-        return role(counts)
-
-    def column(self, name: str) -> ColumnData:
-        """Read one numeric column.
-
-        Raises:
-            KeyError: there is no numeric column of that name.
-        """
-        if name not in self.numeric:
-            raise KeyError(name)
-        return self._read(name)
-
-    def clock(self) -> NDArray[np.float64] | None:
-        """Return the only sound time column, in seconds from the first row; None where there is none, or more than one."""
-        return sole_clock(
-            self.excluded, lambda name: None if self._roles[name].kept is None else self._read(name).values, self.rows
-        )
-
-    def _read(self, name: str) -> ColumnData:
-        column, found = self._columns[name], self._roles[name]
-        values = np.empty(sum(column.counts), dtype=np.float64)
-        kinds = np.empty(len(values), dtype=np.uint8)
-        done = 0
-        for offset, cells in column.blocks:
-            self._spool.seek(offset)
-            values[done : done + cells] = np.frombuffer(self._spool.read(cells * 8), dtype=np.float64)
-            kinds[done : done + cells] = np.frombuffer(self._spool.read(cells), dtype=np.uint8)
-            done += cells
-        kept = kinds == found.kept
-        finite = np.isfinite(values)
-        quarantined = dict(found.quarantined)
-        if broken := int((kept & ~finite).sum()):
-            quarantined["non_finite"] = broken
-        kept &= finite
-        whole = column.first_row == 0 and len(values) == self.rows and bool(kept.all())
-        rows = None if whole else np.flatnonzero(kept).astype(np.int64) + column.first_row
-        return ColumnData(values[kept], total=self.rows, rows=rows, missing=found.missing, quarantined=quarantined)
-
-
-@contextmanager
-def read_json_lines(path: Path, *, named: str, scratch: Path) -> Iterator[JsonLines]:
-    """Spool a JSON-lines file column by column and open the spool.
 
     Args:
         path: the file.
@@ -110,14 +36,14 @@ def read_json_lines(path: Path, *, named: str, scratch: Path) -> Iterator[JsonLi
     Raises:
         UnreadableInput: a line is not a JSON object, or names a key twice; the message gives the line.
     """
-    columns: dict[str, _Column] = {}
+    columns: dict[str, Column] = {}
     rows = 0
     with (scratch / "columns").open("w+b") as spool:
         for batch in _batches(path, named):
             _store(spool, columns, batch, rows, named)
             rows += len(batch)
         spool.flush()
-        yield JsonLines(spool, columns, rows)
+        yield Spooled(spool, columns, rows)
 
 
 def _batches(path: Path, named: str) -> Iterator[list[dict[str, Any]]]:
@@ -169,7 +95,7 @@ def _record(line: bytes, number: int, named: str) -> dict[str, Any] | None:
     return record
 
 
-def _store(spool: IO[bytes], columns: dict[str, _Column], batch: list[dict[str, Any]], first: int, named: str) -> None:
+def _store(spool: IO[bytes], columns: dict[str, Column], batch: list[dict[str, Any]], first: int, named: str) -> None:
     names = dict.fromkeys(chain.from_iterable(batch))
     if len(columns.keys() | names.keys()) > _MAX_COLUMNS:
         raise _too_many_keys(named)
@@ -186,8 +112,8 @@ def _store(spool: IO[bytes], columns: dict[str, _Column], batch: list[dict[str, 
     if len(columns.keys() | flat.keys()) > _MAX_COLUMNS:
         raise _too_many_keys(named)
     for name in chain(flat, [known for known in columns if known not in flat]):
-        column = columns.setdefault(name, _Column(first_row=first))
-        _append(spool, column, flat.get(name, [None] * len(batch)))
+        column = columns.setdefault(name, Column(first_row=first))
+        column.append(spool, *_typed(flat.get(name, [None] * len(batch))))
 
 
 def _too_many_keys(named: str) -> UnreadableInput:
@@ -203,15 +129,6 @@ def _flattened(name: str, cells: Sequence[Any]) -> dict[str, list[Any]]:
     for key in inner:
         parts[f"{name}.{key}"] = [cell.get(key) if isinstance(cell, dict) else None for cell in cells]
     return parts
-
-
-def _append(spool: IO[bytes], column: _Column, cells: list[Any]) -> None:
-    values, kinds = _typed(cells)
-    for kind, count in enumerate(np.bincount(kinds, minlength=len(Cell))):
-        column.counts[kind] += int(count)
-    column.blocks.append((spool.seek(0, 2), len(cells)))
-    spool.write(values.tobytes())
-    spool.write(kinds.tobytes())
 
 
 def _typed(cells: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trueup.domains.telemetry.engine.clock import clock_seconds
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
+from trueup.domains.telemetry.engine.timecolumn import time_reason
 from trueup.domains.telemetry.sources.relation import Relation
 from trueup.domains.telemetry.sources.session import faults, identifier
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 NAME, VALUE, TIME = "metric", "value", "time"
 _TEXTS = frozenset({"VARCHAR", "ENUM"})
 _NUMBERS = frozenset({"DOUBLE", "FLOAT", "BIGINT", "INTEGER", "DECIMAL"})
+_UNREAD: NDArray[np.float64] = np.empty(0)
+_CLOCKED = 200  # metrics whose times are held against each other
+_MICROS = {"TIMESTAMP": f"epoch_us({identifier(TIME)})", "TIMESTAMP WITH TIME ZONE": f"epoch_us({identifier(TIME)})"}
 
 
 def is_long(connection: duckdb.DuckDBPyConnection, relation: Relation) -> bool:
@@ -47,6 +52,7 @@ class LongTable:
     numeric: tuple[str, ...] = field(init=False, default=())
     excluded: tuple[Excluded, ...] = field(init=False, default=())
     _counts: dict[str, int] = field(init=False, default_factory=dict)
+    _clock: NDArray[np.float64] | None = field(init=False, default_factory=lambda: _UNREAD)
 
     def __post_init__(self) -> None:
         """Count the events of every metric once; ``rows`` is the greatest of the counts."""
@@ -62,6 +68,46 @@ class LongTable:
             for name, _, values in found
             if name is None or not values
         )
+
+    def clock(self) -> NDArray[np.float64] | None:
+        """Return the times of the events, in seconds from the first; None unless all metrics have the same, in order."""
+        if self._clock is _UNREAD:
+            self._clock = self._read_clock()
+        return self._clock
+
+    def _read_clock(self) -> NDArray[np.float64] | None:
+        if not 0 < len(self.numeric) <= _CLOCKED or set(self._counts.values()) != {self.rows}:
+            return None
+        with faults(self.named):
+            kind = self._time_kind()
+            if not kind or not self._alike():
+                return None
+            time = _MICROS.get(kind, f"cast({identifier(TIME)} as double)")
+            times = self._times(time, self.numeric[0])
+            if not all(np.array_equal(times, self._times(time, name)) for name in self.numeric[1:]):
+                return None
+        reason = f"time column (by type, {kind.lower()})" if kind in _MICROS else time_reason(TIME, times)
+        return clock_seconds(TIME, reason, times, self.rows) if reason else None
+
+    def _alike(self) -> bool:
+        """Tell, in one look, whether it is worth while to hold the metrics' times against each other."""
+        found = self.connection.execute(
+            f"select count(distinct s) from (select sum(hash({identifier(TIME)})) as s from {self.source} "  # noqa: S608 - quoted
+            f"where {identifier(NAME)} is not null group by {identifier(NAME)})"
+        ).fetchone()
+        return found == (1,)
+
+    def _times(self, time: str, name: str) -> NDArray[np.float64]:
+        fetched = self.connection.execute(
+            f"select {time} as t from {self.source} where {identifier(NAME)} = ? and {identifier(TIME)} is not null",  # noqa: S608 - quoted
+            [name],
+        ).fetchnumpy()
+        return np.asarray(fetched["t"], dtype=np.float64)
+
+    def _time_kind(self) -> str:
+        described = self.connection.execute(f"describe select * from {self.source}").fetchall()  # noqa: S608 - quoted
+        kind = next((str(row[1]).split("(", 1)[0] for row in described if row[0] == TIME), "")
+        return kind if kind in _NUMBERS or kind in _MICROS else ""
 
     def column(self, name: str) -> ColumnData:
         """Read the values of one metric.

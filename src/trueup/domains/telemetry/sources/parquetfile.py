@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trueup.domains.telemetry.sources.relation import Field, Relation, kind_sql, value_sql
+from trueup.domains.telemetry.sources.relation import Field, Relation, cell_sql, kind_sql
 from trueup.domains.telemetry.sources.session import exact_path, identifier, reason
 from trueup.kernel.errors import UnreadableInput
 
@@ -28,6 +28,7 @@ _NUMBERS = frozenset(
         "DOUBLE",
     ]
 )
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 _BATCH = 8
 _REMEDY = "write the file again; a Parquet file is complete only once its writer was closed"
 
@@ -84,7 +85,10 @@ def _field(name: str, alias: str, kind: str) -> Field:
         return Field(name, f"cast(cast({cell} as integer) as double)")
     if base in {"VARCHAR", "ENUM"}:
         text = f"cast({cell} as varchar)"
-        return Field(name, value_sql(text), kind_sql(text))
-    if base.startswith(("TIME", "DATE", "INTERVAL")):
+        return Field(name, cell_sql(text), kind_sql(text))
+    if base.startswith(("TIMESTAMP", "DATE")):
+        moment = cell if base == _ZONED else f"cast({cell} as timestamp)"
+        return Field(name, f"cast(epoch_us({moment}) as double)", excluded=f"time column (by type, {base.lower()})", clock=True)
+    if base.startswith(("TIME", "INTERVAL")):
         return Field(name, cell, excluded=f"time column (by type, {base.lower()})")
     return Field(name, cell, excluded=f"not a number ({base.lower()})")

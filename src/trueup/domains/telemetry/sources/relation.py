@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from trueup.domains.telemetry.engine.clock import sole_clock
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
 from trueup.domains.telemetry.engine.timecolumn import has_time_name, time_reason
-from trueup.domains.telemetry.sources.cells import MOMENT, NULL_WORDS, Cell, Role, role
+from trueup.domains.telemetry.sources.cells import NULL_WORDS, TIMES, Cell, Role, role
+from trueup.domains.telemetry.sources.moments import micros_sql
 from trueup.domains.telemetry.sources.session import faults, literal
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _PREFIX_ROWS = 2048
 
 
 def value_sql(cell: str) -> str:
-    """Return the SQL that reads a text cell as a number, or as 0 and 1, or null: ``cells.text_cell`` in SQL."""
+    """Return the SQL that reads a text cell as a number, or as 0 and 1, or null."""
     text = f"trim({cell})"
     return (
         f"coalesce(case when not contains({cell}, '_') then try_cast({text} as double) end, "
@@ -30,15 +31,23 @@ def value_sql(cell: str) -> str:
     )
 
 
+def cell_sql(cell: str) -> str:
+    """Return the SQL of a text cell's value, as ``cells.text_cell`` has it: moments are microseconds since 1970."""
+    return f"coalesce({value_sql(cell)}, {micros_sql(f'trim({cell})')})"
+
+
 def kind_sql(cell: str) -> str:
     """Return the SQL that names the kind of a text cell, as a number of ``Cell``."""
     text = f"trim({cell})"
     nulls = ", ".join(literal(word) for word in NULL_WORDS)
+    times = " ".join(
+        f"when regexp_full_match({text}, {literal(writing.pattern)}) then {kind:d}" for kind, writing in TIMES.items()
+    )
     return (
         f"cast(case when {cell} is null or {text} in ({nulls}) then {Cell.MISSING:d} "
         f"when not contains({cell}, '_') and try_cast({text} as double) is not null then {Cell.NUMBER:d} "
         f"when lower({text}) in ('true', 'false') then {Cell.BOOLEAN:d} "
-        f"when regexp_full_match({text}, {literal(MOMENT)}) then {Cell.MOMENT:d} else {Cell.TEXT:d} end as tinyint)"
+        f"{times} else {Cell.TEXT:d} end as tinyint)"
     )
 
 
@@ -51,12 +60,14 @@ class Field:
         value: SQL of its value as a double, null where there is none.
         kind: SQL of its cells' kind; None for a typed column, where null is missing and the rest is a value.
         excluded: the reason, where the type alone excludes it.
+        clock: whether its value is the time, in microseconds since 1970.
     """
 
     name: str
     value: str
     kind: str | None = None
     excluded: str = ""
+    clock: bool = False
 
 
 @dataclass(slots=True)
@@ -106,16 +117,21 @@ class Relation:
 
     def clock(self) -> NDArray[np.float64] | None:
         """Return the only sound time column, in seconds from the first row; None where there is none, or more than one."""
-        return sole_clock(
-            self.excluded, lambda name: None if self._roles[name].kept is None else self._read(name).values, self.rows
-        )
+        return sole_clock(self.excluded, self._times, self.rows)
+
+    def row_times(self) -> NDArray[np.float64] | None:
+        """Return the only time column, falling or not, in seconds from the first row; None where there is none, or more."""
+        return sole_clock(self.excluded, self._times, self.rows, falling=True)
+
+    def _times(self, name: str) -> NDArray[np.float64] | None:
+        return None if self._roles[name].read is None else self._read(name).values
 
     def _read(self, name: str) -> ColumnData:
         item, found = self._fields[name], self._roles[name]
-        if item.kind is None or not found.quarantined:
+        if item.kind is None or not (found.quarantined or found.clock):
             cells = item.value
         else:
-            cells = f"case when {item.kind} = {found.kept:d} then {item.value} end"
+            cells = f"case when {item.kind} = {found.read:d} then {item.value} end"
         values, rows = _values(self._fetch(f"{cells} as v")["v"])
         quarantined = dict(found.quarantined)
         finite = np.isfinite(values)
@@ -123,7 +139,9 @@ class Relation:
             rows = np.arange(len(values), dtype=np.int64) if rows is None else rows
             quarantined["non_finite"] = len(values) - int(finite.sum())
             values, rows = values[finite], rows[finite]
-        return ColumnData(values, total=self.rows, rows=rows, missing=found.missing, quarantined=quarantined)
+        return ColumnData(
+            values, total=self.rows, rows=rows, missing=found.missing, quarantined=quarantined, owned=values.flags.writeable
+        )
 
     def _fetch(self, cells: str, rest: str = "") -> Mapping[str, Any]:
         with faults(self.named):
@@ -146,7 +164,7 @@ class Relation:
                     counts.setdefault(name, {})[kind] = int(found[f"n{index}"][0])
             for item in batch:
                 if item.excluded:
-                    yield item.name, Role(None, item.excluded)
+                    yield item.name, Role(None, item.excluded, clock=Cell.MOMENT if item.clock else None)
                     continue
                 if item.kind is None:
                     counts[item.name][Cell.MISSING] = self.rows - counts[item.name][Cell.NUMBER]

@@ -73,6 +73,7 @@ def connect(
             "temp_directory": str(folder / "spill"),
             "max_temp_directory_size": SPILL_LIMIT,
             "preserve_insertion_order": True,
+            "allocator_bulk_deallocation_flush_threshold": "1MiB",  # what was read is given back, not kept for later
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,

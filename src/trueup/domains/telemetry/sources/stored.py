@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from trueup.domains.telemetry.engine.views import Mapped, Pooled, Source
+from trueup.domains.telemetry.sources.sheetname import parted
 from trueup.domains.telemetry.sources.tabular import open_table
 from trueup.kernel.errors import Damaged
 from trueup.kernel.evidence.artifacts import CHUNK, ArtifactStore
@@ -50,9 +51,10 @@ def open_runs(store: ArtifactStore, tenant: UUID, runs: Sequence[StoredRun], *, 
         for number, run in enumerate(runs):
             place = Path(folder, str(number))
             place.mkdir()
-            copy = place / f"data{''.join(Path(run.file_name).suffixes[-2:])}"
+            name, sheet = parted(run.file_name)
+            copy = place / f"data{''.join(Path(name).suffixes[-2:])}"
             _copy(store, tenant, run, copy)
-            tables.append(Mapped(stack.enter_context(open_table(copy, workdir=place)), run.sources))
+            tables.append(Mapped(stack.enter_context(open_table(copy, workdir=place, sheet=sheet)), run.sources))
         yield Pooled(tables)
 
 

@@ -12,17 +12,18 @@ from typing import IO, Protocol
 from trueup.domains.telemetry.engine.table import Table
 from trueup.domains.telemetry.sources.csvfile import empty, read_csv
 from trueup.domains.telemetry.sources.csvscan import EXPORT_REMEDY
-from trueup.domains.telemetry.sources.jsonlines import JsonLines, read_json_lines
+from trueup.domains.telemetry.sources.jsonlines import read_json_lines
 from trueup.domains.telemetry.sources.longtable import LongTable, is_long
 from trueup.domains.telemetry.sources.parquetfile import read_parquet
 from trueup.domains.telemetry.sources.relation import Relation
 from trueup.domains.telemetry.sources.session import connect, faults
-from trueup.kernel.errors import UnreadableInput
+from trueup.domains.telemetry.sources.spooled import Spooled
+from trueup.domains.telemetry.sources.workbook import refused_compound
+from trueup.domains.telemetry.sources.xlsx import read_xlsx
+from trueup.kernel.errors import UnreadableInput, UsageError
 
 _JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 _KNOWN = (
-    (b"PK\x03\x04", "a spreadsheet or ZIP archive"),
-    (b"\xd0\xcf\x11\xe0", "an old spreadsheet"),
     (b"%PDF", "a PDF"),
     (b"SQLite format 3", "a database"),
     (b"\x89HDF", "an HDF5 file"),
@@ -31,17 +32,18 @@ _KNOWN = (
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ", "an xz archive"),
 )
+_PACKAGE, _COMPOUND = (b"PK\x03\x04", b"PK\x05\x06"), b"\xd0\xcf\x11\xe0"
 _HEAD = 4096
 _PARQUET_MIB = 192
 _COPY_BYTES = 1 << 18
 
 
 @contextmanager
-def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
+def open_table(path: Path, *, workdir: Path, sheet: str = "") -> Iterator["OpenTable"]:
     r"""Open a table for comparison, for the time of a ``with`` block.
 
-    Read are CSV and TSV (comma, semicolon, tab or bar; RFC 4180 quoting), Parquet, and JSON lines, told apart by content
-    first and by extension second; all but Parquet also gzipped. Memory stays flat: what is not Parquet already is
+    Read are CSV and TSV (comma, semicolon, tab or bar; RFC 4180 quoting), Parquet, JSON lines and XLSX, told apart by
+    content first and by extension second; all but Parquet also gzipped. Memory stays flat: what is not Parquet already is
     spooled into a hidden folder of ``workdir``, which is gone when the block ends, however it ends.
 
     A file that is empty, or holds a header alone, is a table of no rows. Numbers are written without regard to any country
@@ -53,6 +55,7 @@ def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
     Args:
         path: the file.
         workdir: where the spool may lie; made if need be.
+        sheet: of a workbook; without one, the first that is not hidden.
 
     Yields:
         The table, with ``notes`` about how it was read.
@@ -61,21 +64,28 @@ def open_table(path: Path, *, workdir: Path) -> Iterator["OpenTable"]:
         UnreadableInput: there is no such file, it may not be read, or it is no table; the message names the file and,
             where there are lines, the line.
         StorageFull: no room for the spool.
+        UsageError: there is no such sheet, or a sheet was named and the file is no workbook.
     """
     named = str(path)
     _check(path, named)
     workdir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=workdir, prefix=".spool-", ignore_cleanup_errors=True) as folder, ExitStack() as stack:
         with faults(named, workdir):
-            table = _opened(path, Path(folder), stack, named=named)
+            table = _opened(path, Path(folder), stack, named=named, sheet=sheet)
         yield table
 
 
-def _opened(path: Path, scratch: Path, stack: ExitStack, *, named: str) -> "OpenTable":
+def _opened(path: Path, scratch: Path, stack: ExitStack, *, named: str, sheet: str) -> "OpenTable":
     plain, name = _unzipped(path, scratch, named=named)
     suffix = Path(name).suffix.lower()
     head = _head(plain)
     kind = _kind(head, suffix, named)
+    if kind == "xlsx":
+        return stack.enter_context(read_xlsx(plain, named=named, scratch=scratch, sheet=sheet))
+    if sheet:
+        raise UsageError(f"{named}: has no sheets", remedy="name a sheet of .xlsx workbooks only")
+    if kind == "compound":
+        raise refused_compound(plain, named)
     if kind == "jsonl":
         return stack.enter_context(read_json_lines(plain, named=named, scratch=scratch))
     connection = stack.enter_context(
@@ -91,7 +101,7 @@ def _opened(path: Path, scratch: Path, stack: ExitStack, *, named: str) -> "Open
     return read_csv(connection, plain, named=named, scratch=scratch, tabs=suffix in {".tsv", ".tab"})
 
 
-type OpenTable = Relation | JsonLines | LongTable
+type OpenTable = Relation | Spooled | LongTable
 """A ``Table`` with ``notes``."""
 
 
@@ -102,7 +112,7 @@ def _conforms(table: OpenTable) -> Table:
 def _check(path: Path, named: str) -> None:
     try:
         if path.is_dir():
-            raise UnreadableInput(f"{named}: is a folder", remedy="name a CSV, Parquet or JSON-lines file")
+            raise UnreadableInput(f"{named}: is a folder", remedy="name a CSV, Parquet, JSON-lines or XLSX file")
         if not path.exists():
             raise UnreadableInput(f"{named}: there is no such file", remedy="check the path")
         if not path.is_file():
@@ -144,6 +154,10 @@ def _copy(source: _Readable, target: IO[bytes]) -> None:
 def _kind(head: bytes, suffix: str, named: str) -> str:
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith(_PACKAGE):
+        return "xlsx"
+    if head.startswith(_COMPOUND):
+        return "compound"
     for magic, what in _KNOWN:
         if head.startswith(magic):
             raise UnreadableInput(f"{named}: is {what}, not a table of text", remedy=EXPORT_REMEDY)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from trueup.domains.telemetry import queries
+from trueup.domains.telemetry import measured, outlooks, queries
 from trueup.domains.telemetry.actions_baselines import CreateBaseline
 from trueup.domains.telemetry.actions_runs import AnalyzeRun
 from trueup.domains.telemetry.engine.rollup import rollup as sum_up
@@ -58,7 +58,8 @@ class RunsTable(Table):
             {
                 "run": row.name,
                 "run_url": f"/telemetry/runs/{row.name}/",
-                "verdict": row.verdict or "not analysed",
+                # what was asked for is shown in no verdict's colour
+                "verdict": f"{row.verdict}{'' if row.by_policy else ' (asked)'}" if row.verdict else "not analysed",
                 "program": row.program,
                 "test_name": row.test_name,
                 "rows": row.rows,
@@ -112,7 +113,7 @@ def _run(request: HttpRequest, name: str, *, problem: str = "", status: int = 20
 
     caller = caller_of(request)
     row = queries.find_run(caller.tenant, name[:100])
-    metrics = queries.metric_documents(caller.tenant, row.id)
+    metrics = measured.documents(caller.tenant, row)
     history = queries.analyses(caller.tenant, row.id)
     chosen = request.GET.get("metric", "") or (str(metrics[0]["metric"]) if metrics else "")
     points = queries.trend(caller.tenant, row, chosen) if chosen else []
@@ -124,9 +125,12 @@ def _run(request: HttpRequest, name: str, *, problem: str = "", status: int = 20
         "metric": chosen,
         "picture": trend(points, metric=chosen) if points else "",
         "points": len(points),
+        "outlook": outlooks.shown(caller.tenant, row, chosen),
         "subject": queries.subject(row.name),
         "may_analyze": readers.may(caller.principal, "operate") or readers.may(caller.principal, "analyse"),
-        "may_found": readers.may(caller.principal, "operate") and row.verdict in (Verdict.PASS, Verdict.NO_BASELINE),
+        "may_found": readers.may(caller.principal, "operate")
+        and row.by_policy
+        and row.verdict in (Verdict.PASS, Verdict.NO_BASELINE),
         "problem": problem,
     }
     return render(request, "telemetry/run.html", context, status=status)

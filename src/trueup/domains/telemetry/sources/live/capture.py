@@ -4,6 +4,8 @@ References:
     SQLite documentation, "Write-Ahead Logging" and ``PRAGMA synchronous`` (FULL: a commit is on the disk when it returns).
 """
 
+import errno
+import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +17,7 @@ from uuid import UUID
 
 from trueup.domains.telemetry.sources.live.event import KEPT_OF_DEAD, Dead, Event
 from trueup.domains.telemetry.sources.live.schema import COUNTERS, TABLES, VERSION, checked, connect, make_folder
-from trueup.kernel.errors import Conflict, UsageError
+from trueup.kernel.errors import ConfigurationError, Conflict, StorageFull, UsageError
 
 _INSERT = (
     "insert into event(topic, payload, received, dedup, sequence, device_time, metric, raw) values (?, ?, ?, ?, ?, ?, ?, ?) "
@@ -27,6 +29,8 @@ _SPANS = (
     "group by topic, metric on conflict(topic, metric) do update set "
     "low = min(low, excluded.low), high = max(high, excluded.high), held = held + excluded.held"
 )
+
+_NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})  # the second: no room for the index of the log
 
 
 class SpoolFault(Exception):
@@ -61,16 +65,23 @@ class Capture:
         Conflict: another process captures into it.
         UsageError: it holds what another kind of source heard.
         Damaged: the file is no capture of this tenant.
+        StorageFull: there is no room for it.
+        ConfigurationError: the place is read-only, or cannot be written for another reason.
     """
 
     def __init__(self, path: Path, *, tenant: UUID, name: str, kind: str) -> None:
         self.path, self.tenant, self.name, self.kind = path, tenant, name, kind
-        make_folder(path)
-        self._lock = locked(path, name)
         self._connection: sqlite3.Connection | None = None
-        self._pending_counts: dict[str, int] = {}
+        try:
+            make_folder(path)
+            self._lock = locked(path, name)
+        except OSError as error:
+            raise _unusable(error, path) from None
         try:
             self._open()
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise _unusable(error, path) from None
         except BaseException:
             self.close()
             raise
@@ -195,7 +206,8 @@ def locked(path: Path, name: str) -> IO[str]:
     Raises:
         Conflict: another process holds it.
     """
-    file = path.with_suffix(".lock").open("a")
+    held = os.open(path.with_suffix(".lock"), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)  # a lock needs no writing
+    file = os.fdopen(held)
     try:
         flock(file, LOCK_EX | LOCK_NB)
     except OSError:
@@ -204,10 +216,23 @@ def locked(path: Path, name: str) -> IO[str]:
     return file
 
 
+def _full(error: Exception) -> bool:
+    if "disk is full" in str(error) or getattr(error, "sqlite_errorname", "") in _NO_ROOM:
+        return True
+    return getattr(error, "errno", None) in {errno.EFBIG, errno.ENOSPC, errno.EDQUOT}
+
+
+def _unusable(error: Exception, path: Path) -> StorageFull | ConfigurationError:
+    """Return why a capture cannot even be opened."""
+    if _full(error):
+        return StorageFull(f"{path}: {_reason(error)}", remedy="free some disk space or raise the limit, and start it again")
+    return ConfigurationError(f"{path}: {_reason(error)}", remedy="make the home's folder writable, and start it again")
+
+
 def _reason(error: Exception) -> str:
     words = str(error)
-    if "disk is full" in words or getattr(error, "errno", None) in (27, 28, 122):
+    if _full(error):
         return "no room left where captures are kept"
-    if "readonly" in words:
+    if "readonly" in words or getattr(error, "errno", None) == errno.EROFS:
         return "the place where captures are kept is read-only"
     return f"captures cannot be written ({words.splitlines()[0] if words else type(error).__name__})"

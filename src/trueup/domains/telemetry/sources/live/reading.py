@@ -17,7 +17,7 @@ from trueup.domains.telemetry.sources.live.event import stamped
 from trueup.domains.telemetry.sources.live.payload import Fields, readings
 from trueup.domains.telemetry.sources.live.schema import checked, connect, place, require
 from trueup.domains.telemetry.sources.live.syslog_parse import parse
-from trueup.kernel.errors import Conflict
+from trueup.kernel.errors import ConfigurationError, Conflict
 
 PAGE = 5_000
 
@@ -36,6 +36,35 @@ class Stored(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Which events: of a time, up to a number.
+
+    An event's time is its sender's, or that of its receipt where the sender named none.
+
+    Args:
+        since: epoch microseconds of the first moment.
+        until: epoch microseconds of the first moment after it.
+        last: number of the last event that may belong to it, so that it stays what it is while others come.
+    """
+
+    since: int = -(1 << 62)
+    until: int = 1 << 62
+    last: int = 1 << 62
+
+    @property
+    def sql(self) -> tuple[str, tuple[int, int, int]]:
+        """Its condition, and the values for it."""
+        return "coalesce(device_time, received) >= ? and coalesce(device_time, received) < ? and seq <= ?", (
+            self.since,
+            self.until,
+            self.last,
+        )
+
+
+ALL = Span()
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureFile:
     """A capture to read, also while it is written.
 
@@ -49,36 +78,48 @@ class CaptureFile:
     tenant: UUID
     name: str
 
-    def _open(self) -> sqlite3.Connection:
+    def open(self) -> sqlite3.Connection:
+        """Open it for reading.
+
+        Raises:
+            NotFound: there is no such capture.
+            Damaged: the file is none, or another tenant's.
+            ConfigurationError: its disk does not answer.
+        """
         require(self.path, self.name)
-        connection = connect(self.path, write=False)
         try:
-            checked(connection, self.path, self.tenant)
-        except BaseException:
-            connection.close()
-            raise
+            connection = connect(self.path, write=False)
+            try:
+                checked(connection, self.path, self.tenant)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.OperationalError as error:
+            raise ConfigurationError(
+                f"{self.path}: cannot be read now ({error})", remedy="see that its disk works and can be written"
+            ) from None
         return connection
 
     def meta(self) -> dict[str, str]:
         """Return what it says of itself: version, tenant, name, kind, last event of the last record."""
-        with closing(self._open()) as connection:
+        with closing(self.open()) as connection:
             return dict(connection.execute("select key, value from meta").fetchall())
 
     def read(self, after: int = 0, limit: int = PAGE) -> list[Stored]:
         """Return up to ``limit`` events after a number, in the order in which they were stored."""
-        with closing(self._open()) as connection:
-            return _page(connection, after, limit)
+        with closing(self.open()) as connection:
+            return _page(connection, after, limit, ALL)
 
-    def events(self, after: int = 0) -> Iterator[Stored]:
-        """Yield every event after a number, in flat memory."""
-        with closing(self._open()) as connection:
-            while page := _page(connection, after, PAGE):
+    def events(self, after: int = 0, *, span: Span = ALL) -> Iterator[Stored]:
+        """Yield every event after a number that belongs to a span, in flat memory."""
+        with closing(self.open()) as connection:
+            while page := _page(connection, after, PAGE, span):
                 yield from page
                 after = page[-1].seq
 
     def last(self) -> int:
         """Return the number of the newest event, 0 where there is none."""
-        with closing(self._open()) as connection:
+        with closing(self.open()) as connection:
             return int(connection.execute("select coalesce(max(seq), 0) from event").fetchone()[0])
 
     def digest(self, after: int, until: int) -> str:
@@ -87,11 +128,18 @@ class CaptureFile:
         Each event is its number, its time of receipt, the lengths of topic and payload (four 64-bit integers, big-endian), then
         topic and payload.
         """
+        return self._digest("seq > ? and seq <= ?", (after, until))
+
+    def digest_of(self, span: Span) -> str:
+        """Return the SHA-256 over the events of a span, hex, made in the same way."""
+        return self._digest(*span.sql)
+
+    def _digest(self, within: str, values: tuple[int, ...]) -> str:
         digest, pack = hashlib.sha256(), struct.Struct(">QqQQ").pack
-        with closing(self._open()) as connection:
+        with closing(self.open()) as connection:
             rows = connection.execute(
-                "select seq, received, cast(topic as blob), payload from event where seq > ? and seq <= ? order by seq",
-                (after, until),
+                f"select seq, received, cast(topic as blob), payload from event where {within} order by seq",  # noqa: S608 - our own columns
+                values,
             )
             for seq, received, topic, payload in rows:
                 digest.update(pack(seq, received, len(topic), len(payload)) + topic + payload)
@@ -99,7 +147,7 @@ class CaptureFile:
 
     def summary(self) -> dict[str, Any]:
         """Return counters, gaps, dead letters by reason, and where the source stands."""
-        with closing(self._open()) as connection:
+        with closing(self.open()) as connection:
             meta = dict(connection.execute("select key, value from meta").fetchall())
             counters = dict(connection.execute("select name, value from counter order by name").fetchall())
             counters["gaps"] = connection.execute("select coalesce(sum(high - low + 1 - held), 0) from span").fetchone()[0]
@@ -123,7 +171,7 @@ class CaptureFile:
     def dead(self, limit: int = 20) -> list[dict[str, Any]]:
         """Return the newest dead letters."""
         query = "select seq, topic, received, reason, payload, size from dead order by seq desc limit ?"
-        with closing(self._open()) as connection:
+        with closing(self.open()) as connection:
             rows = connection.execute(query, (limit,)).fetchall()
         return [
             {
@@ -143,27 +191,31 @@ class CaptureFile:
             locked(self.path, self.name).close()
         except Conflict:
             return True
+        except OSError:
+            return False  # nobody can hold what cannot be made: the place is read-only
         return False
 
-    def export(self, file: BinaryIO, *, fields: Fields | None = None, zone: tzinfo = UTC) -> int:
-        """Write every value as one JSON line, in the order in which it was stored; return how many.
+    def export(self, file: BinaryIO, *, fields: Fields | None = None, zone: tzinfo = UTC, span: Span = ALL) -> int:
+        """Write every value of a span as one JSON line, in the order in which it was stored; return how many.
 
         A line holds ``time`` (the sender's, else that of receipt), ``received``, ``topic``, ``metric``, ``value``, ``unit``,
         ``sequence`` and ``raw``; a syslog message has its text as its value.
         """
         kind, written = self.meta()["kind"], 0
-        for event in self.events():
+        for event in self.events(span=span):
             for row in rows_of(event, kind, fields or Fields(), zone):
                 file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n")
                 written += 1
         return written
 
 
-def _page(connection: sqlite3.Connection, after: int, limit: int) -> list[Stored]:
+def _page(connection: sqlite3.Connection, after: int, limit: int, span: Span) -> list[Stored]:
+    within, values = ("true", ()) if span is ALL else span.sql
     query = (
-        "select seq, topic, payload, received, sequence, device_time, metric, raw from event where seq > ? order by seq limit ?"
+        "select seq, topic, payload, received, sequence, device_time, metric, raw from event "  # noqa: S608 - our own columns
+        f"where {within} and seq > ? order by seq limit ?"
     )
-    return [Stored(*row) for row in connection.execute(query, (after, limit))]
+    return [Stored(*row) for row in connection.execute(query, (*values, after, limit))]
 
 
 def rows_of(event: Stored, kind: str, fields: Fields, zone: tzinfo = UTC) -> Iterator[dict[str, Any]]:

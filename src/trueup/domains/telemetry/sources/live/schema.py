@@ -64,10 +64,13 @@ def checked(connection: sqlite3.Connection, path: Path, tenant: UUID) -> dict[st
     Raises:
         Damaged: it is no capture, or another tenant's.
         ConfigurationError: a later version of Trueup made it.
+        sqlite3.OperationalError: its disk does not answer.
     """
     try:
         meta = dict(connection.execute("select key, value from meta").fetchall())
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
+            raise  # the disk does not answer, which says nothing about the file
         raise Damaged(f"{path.name} is not a capture", remedy="move it away and start the capture again") from None
     if meta.get("version") != VERSION:
         raise ConfigurationError(f"{path.name} is of version {meta.get('version')}", remedy="use the Trueup that made it")
