@@ -1,0 +1,1 @@
+"""The mathematics of automation: pure functions, without clock, database or network."""
