@@ -63,7 +63,7 @@ OWN = {
     "kernel/policy": {"load", "questions"},
     "kernel/secrets": {"vault"},
     "kernel/subjects": set(),
-    "kernel/backup": {"archive", "tables"},  # the file of a back-up, and tables as lines
+    "kernel/backup": {"archive", "databases", "tables"},  # the file of a back-up, captures, and tables as lines
     "kernel/notify": {"alerts"},  # raising one in another room's transaction
     "kernel/identity": {
         "accounts",
@@ -101,16 +101,31 @@ OWN = {
         "wake",
         "worker",
     },
+    "domains/automation": {
+        "actions_policies",
+        "catalogue",
+        "cli_policies",
+        "policyfile",
+        "snapshots",
+    },
     "domains/telemetry": {
+        "cli_sketch",
+        "actions_sketch",
+        "actions_window",
+        "cli_window",
+        "actions_asserts",
         "actions_baselines",
         "actions_config",
         "actions_data",
         "actions_live",
         "actions_runs",
         "actions_uploads",
+        "actions_warn",
         "analysing",  # a run against its baseline
+        "asserting",  # what actions share about asserts
         "capturing",
         "catalogue",
+        "cli_asserts",
         "cli_baselines",
         "cli_config",
         "cli_data",
@@ -120,6 +135,7 @@ OWN = {
         "configuring",
         "data",  # the recorded pairs
         "lists",
+        "outlooks",  # early warning over runs
         "progress",
         "report",  # the page of a comparison
         "schemas",

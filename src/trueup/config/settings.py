@@ -18,6 +18,7 @@ ROOMS = (
     "trueup.kernel.notify",
     "trueup.kernel.work",
     "trueup.domains.telemetry",
+    "trueup.domains.automation",
 )
 LIBRARIES = (
     "django.contrib.contenttypes",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def wire() -> None:
     """Register every room's actions and predicates."""
+    from trueup.domains.automation import catalogue as automation
     from trueup.domains.telemetry import catalogue as telemetry
     from trueup.domains.telemetry import jobs as comparisons  # noqa: F401 - registers the handler
     from trueup.kernel.actions.registry import register
@@ -28,7 +29,7 @@ def wire() -> None:
     from trueup.kernel.work import actions as work
     from trueup.kernel.work import jobs  # noqa: F401 - registers the handlers
 
-    for room in (identity, change, secrets, backup, actions_prune, subjects, notify, evidence, gates, work, telemetry):
+    for room in (identity, change, secrets, backup, actions_prune, subjects, notify, evidence, gates, work, telemetry, automation):
         register(room.ACTIONS)
     wire_predicates()
 

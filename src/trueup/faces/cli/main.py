@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alert": ("trueup.kernel.notify.cli:alert", "What somebody should look at."),
     "apikey": ("trueup.kernel.identity.cli_keys:apikey", "Keys for programs, shown once."),
     "approval": ("trueup.kernel.change.cli:approval", "Consent to what others asked for."),
+    "automation": ("trueup.domains.automation.cli:automation", "Work on web pages under policy."),
     "backup": ("trueup.faces.cli.backup:backup", "Write the whole installation to one file."),
     "completion": ("trueup.faces.cli.completion:completion", "Completion of commands in a shell."),
     "config": ("trueup.faces.cli.config:config", "Settings, and where each came from."),
@@ -190,6 +191,8 @@ def main(argv: Sequence[str] | None = None, *, prepare: Callable[[list[str]], li
 
 
 def _unexpected(exc: Exception, *, as_json: bool, verbose: bool, home: Path) -> int:
+    if isinstance(exc, RuntimeError) and str(exc) == "Query interrupted":  # how DuckDB hands Ctrl-C on
+        return int(ExitCode.INTERRUPTED)
     if "disk is full" in str(exc) or getattr(exc, "errno", None) == errno.ENOSPC or is_full(home):
         return _fail(
             StorageFull("the disk is full; nothing was recorded", remedy="free some space and run it again"), as_json=as_json

@@ -104,3 +104,15 @@ def refusal(strategy: Strategy, granted: Granted | None, listed: Collection[Stra
     if strategy is Strategy.ASSAULT and not granted.windowed:
         return "tier.window"
     return ""
+
+
+_ROLE_TIERS: dict[str, frozenset[Strategy]] = {
+    "owner": frozenset(Strategy),
+    "admin": frozenset(Strategy),
+    "operator": frozenset({Strategy.VANILLA, Strategy.STEALTH, Strategy.MATRIX}),
+}
+
+
+def may_open(roles: Collection[str]) -> frozenset[Strategy]:
+    """Return the tiers that roles allow; those that are not named here allow none."""
+    return frozenset().union(*(_ROLE_TIERS.get(role, frozenset()) for role in roles))

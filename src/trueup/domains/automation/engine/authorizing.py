@@ -1,0 +1,80 @@
+"""The life of an authorization: from a draft, by evidence, to one that is active; and how it ends."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from trueup.domains.automation.engine.tiers import NEEDS_APPROVAL, OWNERSHIP, Strategy
+
+LONGEST = timedelta(days=90)
+LONGEST_LOAD = timedelta(hours=24)
+"""How long an authorization lasts at most; one that opens load or scripts."""
+FRESH = timedelta(hours=24)
+"""How old a verification may be when a job runs; an older one is repeated where it can be."""
+METHODS = (*sorted(OWNERSHIP), "signed_letter")
+
+
+class State(StrEnum):
+    """Where an authorization stands."""
+
+    DRAFT = "draft"
+    EVIDENCE = "evidence_submitted"
+    VERIFIED = "verified"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+_MOVES: dict[State, frozenset[State]] = {
+    State.DRAFT: frozenset({State.EVIDENCE, State.REVOKED, State.EXPIRED}),
+    State.EVIDENCE: frozenset({State.VERIFIED, State.REVOKED, State.EXPIRED}),
+    State.VERIFIED: frozenset({State.ACTIVE, State.REVOKED, State.EXPIRED}),
+    State.ACTIVE: frozenset({State.SUSPENDED, State.REVOKED, State.EXPIRED}),
+    State.SUSPENDED: frozenset({State.ACTIVE, State.REVOKED, State.EXPIRED}),
+    State.EXPIRED: frozenset(),
+    State.REVOKED: frozenset(),
+}
+
+
+def may_become(state: State, wanted: State) -> bool:
+    """Whether one state can follow another; what is revoked or expired stays so."""
+    return wanted in _MOVES[state]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody asks to be authorized, as far as it decides whether that can be."""
+
+    host: str
+    ports: frozenset[int]
+    method: str
+    own: bool
+    inside: bool
+    strategies: frozenset[Strategy]
+    expires: datetime
+    opens: datetime | None = None
+    closes: datetime | None = None
+
+
+def objection(wanted: Wanted, now: datetime) -> str:
+    """Say why this can never be authorized; empty where it can.
+
+    Args:
+        wanted: what is asked.
+        now: the time.
+    """
+    load = wanted.strategies & NEEDS_APPROVAL
+    if wanted.method not in METHODS:
+        return f"the method is none of {', '.join(METHODS)}"
+    if wanted.expires <= now or wanted.expires > now + (LONGEST_LOAD if load else LONGEST):
+        return "it must end within 24 hours, for it opens load or scripts" if load else "it must end within 90 days"
+    if wanted.opens and wanted.closes and wanted.opens >= wanted.closes:
+        return "its window closes before it opens"
+    if wanted.inside and (not wanted.ports or wanted.host.startswith("*")):
+        return "what is no public place has to be named by host and port"
+    if load and not (wanted.own and wanted.method in OWNERSHIP):
+        return f"{', '.join(sorted(load))} needs proof that the target is one's own"
+    if Strategy.ASSAULT in load and not (wanted.opens and wanted.closes):
+        return "assault needs a window"
+    return ""
