@@ -1,0 +1,1 @@
+"""The only way out: every hop is decided, resolved once, checked, and recorded."""
