@@ -8,3 +8,5 @@ lock() { "$UV" pip compile -q --universal --generate-hashes --python-version 3.1
 lock requirements/bootstrap.in -o requirements/bootstrap.txt
 lock pyproject.toml -o requirements/runtime.txt
 lock pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+# an environment of its own: what is measured against is neither run nor tested with
+lock requirements/bench.in -o requirements/bench.txt

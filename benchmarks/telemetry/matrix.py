@@ -129,7 +129,10 @@ def page(found: dict[str, Any]) -> str:
         "",
         "## False alarms",
         "",
-        f"Runs of {found['metrics']} metrics in units of 1e-3 … 1e6, held against another sample of the same process; every other pair has no clock. An alarm is",
+        (
+            f"Runs of {found['metrics']} metrics in units of 1e-3 … 1e6, held against another sample of the same process; "
+            "every other pair has no clock. An alarm is"
+        ),
         "a run with any finding; a run that is not judged is `INSUFFICIENT_DATA`, which is no pass either.",
         "",
         "| series | n | runs | alarms | alarms, % (interval) | not judged, % |",

@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import ROOT, TRUEUP
 from tests.docs.pages import PAGES, SERVED, Step, code, differs, fences, steps, typed
 from tests.support import postgres
+from trueup.faces.cli.hb import VALUED
 from trueup.faces.cli.main import GLOBALS, cli
 from trueup.kernel.evidence.engine.bundle import verifier_source
 from trueup.kernel.words import ExitCode
@@ -27,8 +28,8 @@ MARK = "\x1e"
 NEW_HOME = "trueup: made a new home in "  # said once, to whom it is new: pages need not show it
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 each_page = pytest.mark.parametrize("page", PAGES, ids=IDS)
-# Options of other programs that pages name: scripts of ours, and Python's packaging tools.
-OTHERS = {"--check", "--write", "--idle", "--memory-mib", "--cpu", "--python", "--now", "--system", "--build", "--scale"}
+# Options of other programs that pages name: scripts of ours, Python's packaging tools, and hb.
+OTHERS = {"--check", "--write", "--idle", "--memory-mib", "--cpu", "--python", "--now", "--system", "--build", "--scale", *VALUED}
 # Where the units in deploy/ put things: places of every machine that runs them, not of somebody's.
 # Written in pieces, so that this file does not hold what it looks for.
 HOSTS = [

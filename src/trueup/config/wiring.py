@@ -29,7 +29,20 @@ def wire() -> None:
     from trueup.kernel.work import actions as work
     from trueup.kernel.work import jobs  # noqa: F401 - registers the handlers
 
-    for room in (identity, change, secrets, backup, actions_prune, subjects, notify, evidence, gates, work, telemetry, automation):
+    for room in (
+        identity,
+        change,
+        secrets,
+        backup,
+        actions_prune,
+        subjects,
+        notify,
+        evidence,
+        gates,
+        work,
+        telemetry,
+        automation,
+    ):
         register(room.ACTIONS)
     wire_predicates()
 

@@ -25,8 +25,10 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
 
     Raises:
         StorageFull: no room; nothing of the new file is left, the older one stands.
-        UsageError: the place cannot be written.
+        UsageError: the place cannot be written, or is a device, a pipe or the like, which a file must not take the place of.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"cannot write {path}: it is no regular file", remedy="choose a place you can write")
     scratch = path.with_name(f".{path.name[:100]}.{uuid4().hex}.part")
     try:
         handle, named = _unnamed(scratch, mode)

@@ -45,6 +45,7 @@ def kept(captures, running, count):
     return captures.payloads()
 
 
+@pytest.mark.requirement("telemetry:S4.1")
 @pytest.mark.parametrize("form", ["--rfc3164", "--rfc5424"])
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tcp counted", "unix", "unix-dgram"])
 def test_all_that_logger_sends_is_stored_and_understood(captures, listening, tmp_path, transport, form):
@@ -96,6 +97,7 @@ def test_no_odd_line_over_tls_is_lost(captures, listening, tmp_path):
     assert kept(captures, running, len(ODD)) == ODD
 
 
+@pytest.mark.requirement("telemetry:S4.1")
 def test_no_odd_line_of_a_followed_file_is_lost_through_a_rotation(captures, tmp_path):
     path = tmp_path / "messages"
     path.write_bytes(b"")

@@ -126,7 +126,17 @@ def test_a_back_up_that_is_not_what_was_written_restores_nothing(made, new, tmp_
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize(
-    "name", ["../evil", "/etc/evil", "keys/../../evil", "tables/../x.jsonl", "settings.yaml", "keys/.hidden"]
+    "name",
+    [
+        "../evil",
+        "/etc/evil",
+        "keys/../../evil",
+        "tables/../x.jsonl",
+        "settings.yaml",
+        "keys/.hidden",
+        "telemetry/captures/../x.sqlite3",
+        "outbox/x",
+    ],
 )
 def test_a_member_that_would_leave_its_folder_is_refused(tmp_path, name):
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:

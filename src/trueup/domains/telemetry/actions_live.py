@@ -1,6 +1,7 @@
 """Every change to captures: begun, recorded, exported, removed."""
 
 import hashlib
+import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ class RecordCapture(Action[RecordInput, None, Batch]):
     def settled(self, ctx: Context, outcome: Outcome) -> None:
         """Note in the file up to where it is recorded; lost, the next record begins where this one did."""
         path = schema.place(ctx.ports.data, ctx.tenant, str(outcome.value["name"]))
-        with closing(schema.connect(path, write=True)) as connection:
+        with suppress(sqlite3.Error, OSError), closing(schema.connect(path, write=True)) as connection:
             connection.execute("update meta set value = ? where key = 'recorded'", (str(outcome.value["until"]),))
 
 

@@ -28,6 +28,7 @@ class IngestCaptureInput(RunInput):
     capture: str = Field(pattern=NAME)
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
+    lateness: float | None = Field(default=None, ge=0, le=31_536_000)
     zone: str = Field(default="UTC", max_length=100)
     sequence_field: str = Field(default="seq", max_length=200)
 
@@ -66,14 +67,15 @@ class IngestCapture(Action[IngestCaptureInput, None, Heard]):
 
         file, zone = file_of(ctx, input.capture), timezone(input.zone)
         bounds = {name: micros(at) for name, at in (("since", input.since), ("until", input.until)) if at is not None}
-        span = Span(**bounds, last=file.last())
+        lateness = None if input.lateness is None else round(input.lateness * 1e6)
+        span = Span(**bounds, last=file.last(), lateness=lateness)
         window = window_of(file, span)
         if not window.events:
             return Heard(window)
         with TemporaryDirectory(dir=ctx.ports.spool(), prefix=".window-", ignore_cleanup_errors=True) as folder:
             path = Path(folder, f"{input.capture}.parquet")
             to_parquet(file, path, scratch=Path(folder), fields=Fields(sequence=input.sequence_field), zone=zone, span=span)
-            said = input.model_dump(exclude={"capture", "since", "until", "zone", "sequence_field"})
+            said = input.model_dump(exclude={"capture", "since", "until", "lateness", "zone", "sequence_field"})
             said["name"] = input.name or f"{input.capture}-{window.first}-{window.last}"
             said["started_at"] = input.started_at or _moment(window.started)
             said["ended_at"] = input.ended_at or _moment(window.ended)
@@ -91,6 +93,7 @@ class IngestCapture(Action[IngestCaptureInput, None, Heard]):
         found = (
             (known.CAPTURE, prepared.window.sha256),
             (known.DELIVERY, prepared.window.delivery),
+            (known.LATE, prepared.window.late),
             (known.LOST, prepared.window.lost),
             (known.DEAD, prepared.window.dead_letters),
             (known.DUPLICATES, prepared.window.duplicates),

@@ -92,6 +92,7 @@ def ingest(
     capture: str,
     since: str,
     until: str,
+    lateness: float | None,
     meta: Path | None,
     context: tuple[str, ...],
     **given: str,
@@ -101,7 +102,7 @@ def ingest(
     Exit codes: 30 NO_DATA when the window holds no event; no run is made of it then.
     """
     said = _said(meta, context, **given)
-    value = take(app, said, path, sheet=sheet, capture=capture, since=since, until=until)
+    value = take(app, said, path, sheet=sheet, capture=capture, since=since, until=until, lateness=lateness)
     words = [f"run {value['run']}: {value['rows']:,} rows of {value['metrics']} metrics, from {value['file']}"]
     words += window_words(value)
     words += [f"  not a metric: {item['name']} ({item['reason']})" for item in value["excluded"]]
@@ -134,6 +135,7 @@ def run_command(
     capture: str,
     since: str,
     until: str,
+    lateness: float | None,
     meta: Path | None,
     context: tuple[str, ...],
     out: Path | None,
@@ -148,7 +150,7 @@ def run_command(
 ) -> None:
     """Take in a recorded run, or a window of a capture, and hold it against its baseline: ingest and analyze in one."""
     said = _said(meta, context, **given)
-    taken = take(app, said, path, sheet=sheet, capture=capture, since=since, until=until)
+    taken = take(app, said, path, sheet=sheet, capture=capture, since=since, until=until, lateness=lateness)
     app.say(f"run {taken['run']}: {taken['rows']:,} rows of {taken['metrics']} metrics")
     how = {"baseline": baseline, "critical": critical, "drift_is_fail": drift_is_fail, "alpha": alpha, "pdf": pdf}
     _analyse(app, taken["run"], out, how | {"asserts_file": asserts_file, "quiet": quiet})

@@ -22,6 +22,12 @@ def taking[**P, T](command: Callable[P, T]) -> Callable[P, T]:
                 "--from", "since", default="", metavar="TIME", help="Of a capture: the first moment (ISO 8601 with its zone)."
             ),
             click.option("--to", "until", default="", metavar="TIME", help="Of a capture: the first moment after it."),
+            click.option(
+                "--lateness",
+                type=click.FloatRange(min=0),
+                metavar="SECONDS",
+                help="Of a capture: leave out, and count, what is older by more than this than something heard before it.",
+            ),
         )
     ):
         command = option(command)
@@ -29,7 +35,15 @@ def taking[**P, T](command: Callable[P, T]) -> Callable[P, T]:
 
 
 def take(
-    app: App, said: Mapping[str, Any], path: Path | None, *, sheet: str, capture: str, since: str, until: str
+    app: App,
+    said: Mapping[str, Any],
+    path: Path | None,
+    *,
+    sheet: str,
+    capture: str,
+    since: str,
+    until: str,
+    lateness: float | None = None,
 ) -> Mapping[str, Any]:
     """Take a run in; an empty window of a capture ends the command with NO_DATA.
 
@@ -41,14 +55,14 @@ def take(
     if not capture:
         from trueup.domains.telemetry.actions_runs import IngestRun
 
-        if since or until:
-            raise UsageError("--from and --to are of a capture", remedy="name one with --capture")
+        if since or until or lateness is not None:
+            raise UsageError("--from, --to and --lateness are of a capture", remedy="name one with --capture")
         return app.run(IngestRun, {**said, "path": path, "sheet": sheet})
     from trueup.domains.telemetry.actions_window import IngestCapture
 
     if sheet:
         raise UsageError("a capture has no sheets", remedy="leave --sheet out")
-    window = {name: at for name, at in (("since", since), ("until", until)) if at}
+    window = {name: at for name, at in (("since", since), ("until", until), ("lateness", lateness)) if at not in ("", None)}
     value = app.run(IngestCapture, {**said, "capture": capture, **window})
     if value.get("verdict") == Verdict.NO_DATA:
         app.emit(value, f"{Verdict.NO_DATA}  the capture {capture} holds no event of that time")
@@ -63,6 +77,6 @@ def window_words(value: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"  capture {window['capture']}: {window['events']:,} events, {window['delivery']}",
-        f"  {window['lost']:,} lost, {window['dead_letters']:,} dead letters, {window['duplicates']:,} duplicates left out",
+        f"  {window['lost']:,} lost, {window['late']:,} too late, {window['dead_letters']:,} dead letters, {window['duplicates']:,} duplicates left out",
         f"  events {window['first']} to {window['last']}, sha256 {window['sha256']}",
     ]

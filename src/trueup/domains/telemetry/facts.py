@@ -10,6 +10,9 @@ BASELINE = Predicate("telemetry.baseline_sha256", 1, ValueType.TEXT, "SHA-256 of
 RUN = Predicate("telemetry.run_sha256", 1, ValueType.TEXT, "SHA-256 of the run file")
 CAPTURE = Predicate("telemetry.capture_sha256", 1, ValueType.TEXT, "SHA-256 over the captured events that a run is made of")
 DELIVERY = Predicate("telemetry.capture.delivery", 1, ValueType.TEXT, "exactly-once or at-least-once: a run's captured events")
+LATE = Predicate(
+    "telemetry.capture.late", 1, ValueType.INTEGER, "events of a run's time that came too late and are left out", "1"
+)
 LOST = Predicate("telemetry.capture.lost", 1, ValueType.INTEGER, "numbers that a run's senders counted and that never came", "1")
 DEAD = Predicate("telemetry.capture.dead_letters", 1, ValueType.INTEGER, "messages of a run's time that could not be events", "1")
 DUPLICATES = Predicate("telemetry.capture.duplicates", 1, ValueType.INTEGER, "messages that came to the capture once more", "1")
@@ -37,6 +40,7 @@ PREDICATES = (
     RUN,
     CAPTURE,
     DELIVERY,
+    LATE,
     LOST,
     DEAD,
     DUPLICATES,

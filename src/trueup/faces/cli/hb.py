@@ -25,7 +25,8 @@ OPTIONS = """Options of hb, before or after the command:
   --exit-codes legacy     0 PASS, 1 PASS_WITH_DRIFT, 2 FAIL, 3 none of these; errors keep their codes 1 to 7
 HB_PROGRAM is the --program of commands that have one. Any other HB_ variable is refused."""
 
-_VALUED = ("--metric-registry", "--baseline-policy", "--db", "--reports", "--top", "--exit-codes")
+VALUED = ("--metric-registry", "--baseline-policy", "--db", "--reports", "--top", "--exit-codes")
+"""Its own options; each takes a value."""
 _REPORTING = frozenset({"analyze", "assert", "compare", "run"})
 _LEGACY = {10: 1, 20: 2, 30: 3}
 _JUDGING = frozenset({"analyze", "ingest", "run"})
@@ -101,7 +102,7 @@ def _taken_apart(args: Sequence[str]) -> _Line:
         name, equals, value = item.partition("=")
         if item == "--":
             others += [item, *items]
-        elif name in _VALUED:
+        elif name in VALUED:
             chosen = value if equals else next(items, "")
             if not chosen or (not equals and chosen.startswith("--")):
                 raise click.UsageError(f"{name} needs a value")

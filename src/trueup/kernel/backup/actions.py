@@ -8,6 +8,7 @@ from pydantic import Field
 
 from trueup.kernel.actions.base import Action, Context, Input, Outcome
 from trueup.kernel.backup import archive, tables
+from trueup.kernel.backup.databases import captures, copy_database
 from trueup.kernel.errors import UsageError
 from trueup.kernel.evidence import ledger
 from trueup.kernel.evidence.engine.encode import raw, stamp
@@ -28,10 +29,10 @@ class CreateBackupInput(Input):
 
 
 class CreateBackup(Action[CreateBackupInput, None, dict[str, Any]]):
-    """Write store, keys and artifacts to one file."""
+    """Write store, captures, keys and artifacts to one file."""
 
     name = "system.backup.create"
-    summary = "write store, keys and artifacts to one file"
+    summary = "write store, captures, keys and artifacts to one file"
     tags = frozenset({"administer"})
     input = CreateBackupInput
     prepares = True
@@ -43,13 +44,22 @@ class CreateBackup(Action[CreateBackupInput, None, dict[str, Any]]):
             raise UsageError(f"{input.out} exists", remedy="name a new file: a back-up is never overwritten")
 
     def prepare(self, ctx: Context, input: CreateBackupInput, loaded: None) -> dict[str, Any]:
-        """Write the file: tables as of one moment, then keys, then artifacts."""
+        """Write the file: captures, each as of one moment, then tables as of one moment, then keys, artifacts and the outbox.
+
+        Captures go first: what they say of themselves that is recorded is then in the tables that follow.
+        """
         from django.apps import apps
 
         spool = ctx.ports.spool()
         with replacing(input.out) as file:
             input_writer = archive.Writer(file)
             counts: dict[str, Any] = {}
+            for path in captures(input.home):
+                name = path.relative_to(input.home).as_posix()
+                if archive.is_member(name):
+                    copied = copy_database(path, spool / f"{path.stem}.copy")
+                    input_writer.add(name, copied)
+                    copied.unlink()
             with snapshot():
                 manifest = _manifest(ctx, input.version)
                 for model in tables.included(apps):
@@ -103,10 +113,13 @@ def _head(tenant: Any) -> dict[str, Any]:
 
 
 def _files(home: Path) -> Iterator[Path]:
-    """Yield keys and artifacts; what is still being written is not part of a back-up."""
-    for folder in ("keys", "artifacts"):
+    """Yield keys, artifacts and what was told to files; what is still being written is not part of a back-up."""
+    for folder in ("keys", "artifacts", "outbox"):
         for path in sorted((home / folder).rglob("*")):
-            if path.is_file() and not path.is_symlink() and not path.name.startswith(".") and path.parent.name != "incoming":
+            foreign = folder == "outbox" and not archive.is_member(path.relative_to(home).as_posix())
+            if path.is_symlink() or path.name.startswith(".") or path.parent.name == "incoming" or foreign:
+                continue
+            if path.is_file():
                 yield path
 
 

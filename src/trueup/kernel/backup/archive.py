@@ -1,4 +1,4 @@
-"""The file of a back-up: an uncompressed tar of tables, keys and artifacts, its manifest the last member.
+"""The file of a back-up: an uncompressed tar of captures, tables, keys and artifacts, its manifest the last member.
 
 It holds private keys: whoever can read it can sign in the installation's name and open its secrets. It is written for its
 owner alone; keep it encrypted where it lies.
@@ -19,9 +19,15 @@ FORMAT = "trueup-backup/1"
 MANIFEST = "manifest.json"
 _NAME = re.compile(
     r"tables/[a-z][a-z0-9_]*\.jsonl|keys/(?:trusted/)?[A-Za-z0-9][A-Za-z0-9._-]*|artifacts/[0-9a-f]{32}/[0-9a-f]{2}/[0-9a-f]{64}"
+    r"|[a-z]+/captures/[0-9a-f-]{36}/[a-z0-9][a-z0-9._-]{0,59}\.sqlite3|outbox/[0-9a-f-]{32,36}/[A-Za-z0-9][A-Za-z0-9._-]*\.jsonl"
 )
 _CHUNK = 1 << 20
 _MANIFEST_LIMIT = 256 << 20
+
+
+def is_member(name: str) -> bool:
+    """Tell whether a back-up may hold a member of this name."""
+    return _NAME.fullmatch(name) is not None
 
 
 class Writer:

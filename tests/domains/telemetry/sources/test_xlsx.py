@@ -176,7 +176,9 @@ def test_errors_are_set_aside_with_their_places(path, tmp_path):
 
 @pytest.mark.requirement("telemetry:Q3")
 def test_formulas_count_with_their_stored_value_and_without_one_are_set_aside_with_their_places(path, tmp_path):
-    rows = "".join(f'<row r="{n}"><c r="A{n}"><f>B{n}/2</f><v>{n / 2}</v></c><c r="B{n}"><v>{n}</v></c></row>' for n in range(2, 9))
+    rows = "".join(
+        f'<row r="{n}"><c r="A{n}"><f>B{n}/2</f><v>{n / 2}</v></c><c r="B{n}"><v>{n}</v></c></row>' for n in range(2, 9)
+    )
     rows += "".join(f'<row r="{n}"><c r="A{n}"><f>B{n}/2</f></c><c r="B{n}"><v>{n}</v></c></row>' for n in range(9, 14))
     with open_table(package(path, HEADER + rows), workdir=tmp_path) as table:
         a = table.column("a")
@@ -324,7 +326,8 @@ def test_a_spool_without_room_is_refused(path, tmp_path):
 
 def test_a_sheet_of_several_batches_keeps_every_cell_in_its_row(path, tmp_path):
     rows = "".join(
-        f'<row r="{n}">{f"<c r=\"A{n}\"><v>{n % 11}</v></c>" if n % 5 else ""}<c r="B{n}"><v>{n % 7}</v></c></row>' for n in range(2, 10_002)
+        f'<row r="{n}">{f'<c r="A{n}"><v>{n % 11}</v></c>' if n % 5 else ""}<c r="B{n}"><v>{n % 7}</v></c></row>'
+        for n in range(2, 10_002)
     )
     with open_table(package(path, HEADER + rows), workdir=tmp_path) as table:
         a = table.column("a")

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from trueup.domains.telemetry.engine import explain
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.duplicates import RowWatch, Seen
+from trueup.domains.telemetry.engine.examined import Examined
 from trueup.domains.telemetry.engine.findings import adjusted_tests, findings_of, raw_tests, score
 from trueup.domains.telemetry.engine.gaps import ROWS
-from trueup.domains.telemetry.engine.metric import Examined, alone, examine, unexamined
+from trueup.domains.telemetry.engine.metric import alone, examine, unexamined
 from trueup.domains.telemetry.engine.result import Comparison, Finding, Kind, MetricResult, Test
 from trueup.domains.telemetry.engine.rows import examine_clocks, with_repeats
 from trueup.domains.telemetry.engine.table import Excluded, Table, clock_of

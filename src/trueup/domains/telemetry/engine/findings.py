@@ -6,7 +6,7 @@ from trueup.domains.telemetry.engine import explain
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.coverage import explain_gap
 from trueup.domains.telemetry.engine.detect import Change, Detected, Lattice, onset_of
-from trueup.domains.telemetry.engine.metric import Examined, make_finding
+from trueup.domains.telemetry.engine.examined import Examined, make_finding
 from trueup.domains.telemetry.engine.oscillation import Wave
 from trueup.domains.telemetry.engine.rawtest import RawTest
 from trueup.domains.telemetry.engine.result import Finding, Kind, Test

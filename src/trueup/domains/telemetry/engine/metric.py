@@ -1,7 +1,6 @@
 """One metric from two columns to raw tests, certain findings and the pictures of the report."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,112 +19,17 @@ from trueup.domains.telemetry.engine.constants import (
 from trueup.domains.telemetry.engine.coverage import gap_test, quarantine
 from trueup.domains.telemetry.engine.detect import Detected, detect, effective_size
 from trueup.domains.telemetry.engine.envelope import envelope, histogram, histogram_edges
+from trueup.domains.telemetry.engine.examined import Examined, Pictures, Rows, make_finding
+from trueup.domains.telemetry.engine.glitches import REACH, rests_elsewhere, tamed, without_glitches
 from trueup.domains.telemetry.engine.limits import broken_bounds
-from trueup.domains.telemetry.engine.rawtest import RawTest, sure_below
-from trueup.domains.telemetry.engine.result import Envelope, Finding, Kind
+from trueup.domains.telemetry.engine.rawtest import sure_below
+from trueup.domains.telemetry.engine.result import Finding, Kind
 from trueup.domains.telemetry.engine.ruled import is_tested, ruled
-from trueup.domains.telemetry.engine.sample import Sample, clean, common_exponent, finite, sample_of, summary, unscaled
+from trueup.domains.telemetry.engine.sample import Sample, clean, common_exponent, sample_of, summary, unscaled
 from trueup.domains.telemetry.engine.slow import Outcome, judge_slow
 from trueup.domains.telemetry.engine.slowmemory import pooled_time, with_time
+from trueup.domains.telemetry.engine.spikes import spikes
 from trueup.domains.telemetry.engine.table import ColumnData
-
-STEADY = "no difference was found"
-
-# explanations that begin with a verb of the metric; the others begin with a count
-_NAMED = frozenset(
-    {Kind.LEVEL, Kind.SCALE, Kind.CONSTANT_CHANGED, Kind.MISSING, Kind.TREND, Kind.OSCILLATION, Kind.STUCK, Kind.SPIKE}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Which rows of the run a metric's values stand in; None when value and row are the same."""
-
-    rows: NDArray[np.int64] | Mapping[int, int] | None
-    total: int
-
-    def only(self, *indices: int | None) -> "Rows":
-        """Return the rows of these values alone, so that the array can be freed."""
-        rows = self.rows
-        return self if rows is None else Rows({i: int(rows[i]) for i in indices if i is not None}, self.total)
-
-    def span(self, first: int, last: int) -> tuple[int, int]:
-        """Return the rows of two values."""
-        return (first, last) if self.rows is None else (int(self.rows[first]), int(self.rows[last]))
-
-    def of(self, index: int | None) -> int | None:
-        """Return the row of a value."""
-        return index if index is None or self.rows is None else int(self.rows[index])
-
-    def fraction(self, row: int | None) -> float | None:
-        """Return a row as a fraction of all rows."""
-        return None if row is None else row / max(self.total, 1)
-
-    def place(self, index: int | None) -> str:
-        """Write from which row on."""
-        # the first value is where a metric starts, whatever rows before it are empty
-        return explain.place(0 if index == 0 else self.of(index), self.total)
-
-    def at(self, index: int) -> str:
-        """Write at which row."""
-        return f"at row {self.of(index):,} of {self.total:,}"
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """What the report draws."""
-
-    baseline_envelope: Envelope | None = None
-    run_envelope: Envelope | None = None
-    baseline_histogram: NDArray[np.float64] | None = None
-    run_histogram: NDArray[np.float64] | None = None
-    histogram_edges: NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """Everything about one metric that is known before the tests of all metrics are adjusted together.
-
-    Args:
-        certain: findings that no test decides (constants, cells set aside, slow metrics beyond doubt).
-        failing: whether one of them fails the run by itself.
-        detected: raw tests of level, scale and shape; None when none could be carried out.
-        unjudged: why the metric cannot be judged; empty when it was.
-        reason: what there is to say when nothing was found.
-        note: a sentence for the reader, told where nothing was found.
-        remark: a sentence for the reader, found or not.
-        more: tests of what is no metric (rows), with the words of their findings in ``told``.
-        present: whether the run has a value of it.
-        exponent: the power of two that the comparison's unit stands for.
-        deviation: the baseline's standard deviation, in the comparison's unit.
-        unit: what the metric is measured in; empty where nobody said.
-    """
-
-    metric: str
-    baseline: Mapping[str, Any]
-    run: Mapping[str, Any]
-    columns: tuple[ColumnData, ColumnData]
-    pictures: Pictures
-    rows: Rows
-    certain: tuple[Finding, ...] = ()
-    failing: bool = False
-    gap: RawTest | None = None
-    detected: Detected | None = None
-    constant: bool = False
-    unjudged: str = ""
-    reason: str = STEADY
-    note: str = ""
-    remark: str = ""
-    more: tuple[RawTest, ...] = ()
-    told: Mapping[Kind, tuple[str, int]] = field(default_factory=dict)
-    present: bool = True
-    exponent: int = 0
-    deviation: float = 0.0
-    unit: str = ""
-
-    def showing(self, numbers: Mapping[str, Any]) -> "Examined":
-        """Return it with further numbers about the run."""
-        return replace(self, run={**self.run, **numbers})
 
 
 def _pictures(sides: tuple[ColumnData, ColumnData]) -> Pictures:
@@ -188,11 +92,12 @@ def examine(
         metrics: how many are compared with it.
     """
     baseline_column, run_column = clean(first), clean(second)
-    filled = [column.values for column in (baseline_column, run_column) if len(column.values)]
+    near = [tamed(column.values) if len(column.values) else column.values for column in (baseline_column, run_column)]
+    filled = [values for values in near if len(values)]
     exponent = common_exponent(*filled) if filled else 0
     baseline, run = (
-        sample_of(column.values, exponent=exponent, owned=column.owned) if len(column.values) else None
-        for column in (baseline_column, run_column)
+        sample_of(values, exponent=exponent, owned=column.owned or values is not column.values) if len(values) else None
+        for column, values in zip((baseline_column, run_column), near, strict=True)
     )
     columns = (_counts_only(baseline_column), _counts_only(run_column))
     known = Examined(
@@ -274,33 +179,6 @@ def bounded(known: Examined, values: NDArray[np.float64], rule: MetricRule, time
     return known
 
 
-def make_finding(
-    known: Examined, kind: Kind, effect: float, explanation: str, *, index: int | None = None, q_value: float | None = None
-) -> Finding:
-    """Make a finding about a metric.
-
-    Args:
-        known: the metric.
-        kind: what is different.
-        effect: unit-free size.
-        explanation: from the verb on; the metric's name is put before it.
-        index: the run's value from which on the difference persists.
-        q_value: adjusted p-value; None where nothing was tested.
-    """
-    row = known.rows.of(index)
-    return Finding(
-        metric=known.metric,
-        kind=kind,
-        effect=finite(effect),
-        q_value=q_value,
-        onset_index=row,
-        onset_fraction=known.rows.fraction(row),
-        baseline=known.baseline,
-        run=known.run,
-        explanation=f"{known.metric} {explanation}" if kind in _NAMED else f"{known.metric}: {explanation}",
-    )
-
-
 def _constant(known: Examined, baseline: Sample, run: Sample, config: CompareConfig) -> Examined:
     shown = known.baseline["median"], known.run["median"]
     if baseline.low == baseline.high and run.low == run.high:
@@ -339,14 +217,29 @@ def _asked(known: Examined, found: Departures, text: str, index: int) -> Examine
 
 
 def _varying(known: Examined, baseline: Sample, run: Sample, config: CompareConfig, sure: float) -> Examined:
-    effective = effective_size(baseline, run)
     note = _beyond(known.metric, baseline, run, known.exponent)
-    known = _with(known, note=note, deviation=baseline.sd)
+    if rests_elsewhere(baseline, run):
+        before, after = (unscaled(side.median, known.exponent) for side in (baseline, run))
+        shown = explain.two_numbers(before, after)
+        text = f"rested at {shown[0]} and now rests at {shown[1]}{explain.percent(before, after)}"
+        effect = relative_change(before, after)
+        return _found(_with(known, note=note), make_finding(known, Kind.CONSTANT_CHANGED, effect, text, index=0))
+    known, whole = _with(known, note=note), (baseline, run)
+    drawn_in = without_glitches(baseline, run)
+    if drawn_in is not None:
+        baseline, run, held = drawn_in
+        known = _with(known, note="; ".join(filter(None, (note, _held_back(known.metric, held)))))
+    effective = effective_size(baseline, run)
+    known = _with(known, deviation=baseline.sd)
     detected = detect(baseline, run, config, sure) if effective >= config.min_effective else None
     if (detected is None or detected.unresolved) and (tau := pooled_time(baseline, run)) is not None:
         detected = detect(with_time(baseline, tau), with_time(run, tau), config, sure)
     if detected is not None:
-        tests, remark = ruled(detected.tests, config.rule(known.metric), known.baseline["mean"], known.baseline["sd"])
+        if drawn_in is not None:
+            detected = _with_whole_spikes(detected, *whole, config)
+        moments = baseline.level.moments
+        mean, deviation = (unscaled(x, known.exponent) for x in (moments.mean, moments.sd))
+        tests, remark = ruled(detected.tests, config.rule(known.metric), mean, deviation)
         known, detected = _with(known, remark=remark), replace(detected, tests=tests)
         return _with(known, detected=detected, unjudged=detected.unresolved, rows=known.rows.only(*detected.places()))
     answer = judge_slow(baseline, run, effective, config)
@@ -354,10 +247,22 @@ def _varying(known: Examined, baseline: Sample, run: Sample, config: CompareConf
         return _with(known, unjudged=answer.reason)
     if answer.outcome is Outcome.EQUAL:
         return _with(known, reason=answer.reason)
-    before, after = known.baseline["mean"], unscaled(answer.level, known.exponent)
+    before, after = unscaled(baseline.level.moments.mean, known.exponent), unscaled(answer.level, known.exponent)
     effect = abs(answer.level - baseline.level.moments.mean) / baseline.sd
     text = f"{explain.level(before, after, effect, known.rows.place(answer.onset), known.unit)}; {answer.reason}"
     return _found(known, make_finding(known, Kind.LEVEL, effect, text, index=answer.onset))
+
+
+def _held_back(metric: str, held: int) -> str:
+    far = f"{REACH:g} robust deviations"
+    return f"{metric}: {held:,} values of the run farther than {far} from its median were held there for all tests but that of spikes"
+
+
+def _with_whole_spikes(detected: Detected, baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
+    """Put the test of spikes on the whole values in place of that on values held at a distance."""
+    test, lone = spikes(baseline, run, config)
+    others = tuple(one for one in detected.tests if one.kind is not Kind.SPIKE)
+    return replace(detected, tests=(*others, test), spikes=lone)
 
 
 def unexamined(

@@ -8,8 +8,8 @@ import numpy as np
 from trueup.domains.telemetry.engine import clocksteps
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.duplicates import RowWatch, repeat_test, repeat_words
+from trueup.domains.telemetry.engine.examined import Examined, Pictures, Rows, make_finding
 from trueup.domains.telemetry.engine.gaps import ROWS, Clocks, clocks
-from trueup.domains.telemetry.engine.metric import Examined, Pictures, Rows, make_finding
 from trueup.domains.telemetry.engine.result import Kind
 from trueup.domains.telemetry.engine.table import ColumnData, Table, clock_of
 

@@ -17,6 +17,8 @@ POINTS = 4096
 ENDS = 200
 """Least and greatest values that are kept apart."""
 
+# values that tell where to look for the others
+_SAMPLE = 1 << 14
 # squares and sums of values within 2^±400 stay finite and do not vanish
 _SAFE_EXPONENT = 400
 # deviations that differ by no more than this share of their mean differ by rounding only
@@ -197,24 +199,41 @@ def sample_of(values: NDArray[np.float64], *, exponent: int = 0, owned: bool = F
     """
     if exponent:
         values, owned = np.ldexp(values, -exponent), True
-    # one array serves all: at a million values each further one costs more than its arithmetic
-    work = values.copy()
-    median, ends = _middle_and_ends(work)
-    np.subtract(values, median, out=work)
+    median, ends = _middle_and_ends(values)
+    # one array serves both series: at a million values each further one costs more than its arithmetic
+    work = values - median
     level = _track(work, median)
     return Sample(Series(values, owned=owned), ends, level, spread_track(work, level.tau), median)
 
 
-def _middle_and_ends(work: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Return the median and the outermost values; the array loses its order."""
-    n = len(work)
+def _middle_and_ends(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Return the median and the outermost values, exactly.
+
+    References:
+        Floyd & Rivest (1975), "Expected time bounds for selection": a sample tells between which values to look.
+    """
+    n = len(values)
     if n <= 4 * ENDS:
-        work.sort()
-        return quantile_sorted(work, 0.5), work.copy() if n <= 2 * ENDS else np.concatenate((work[:ENDS], work[-ENDS:]))
+        ordered = np.sort(values)
+        return quantile_sorted(ordered, 0.5), ordered if n <= 2 * ENDS else np.concatenate((ordered[:ENDS], ordered[-ENDS:]))
+    sample = np.sort(values[:: max(1, n // _SAMPLE)])
+    reach = min(len(sample) - 1, 3 * ENDS * len(sample) // n + 8)
+    low, high = values[values <= sample[reach]], values[values >= sample[-1 - reach]]
     below = int(0.5 * (n - 1))
-    work.partition([ENDS - 1, below, below + 1, n - ENDS])
-    # the two in the middle are in their places, which is all that a median asks of an ascending array
-    return quantile_sorted(work, 0.5), np.concatenate((np.sort(work[:ENDS]), np.sort(work[-ENDS:])))
+    middle, spread = len(sample) // 2, 2 * math.isqrt(len(sample))
+    least, most = sample[max(0, middle - spread)], sample[min(len(sample) - 1, middle + spread)]
+    place = below - int(np.count_nonzero(values < least))
+    inside = values[(values >= least) & (values <= most)]
+    if min(len(low), len(high)) < ENDS or not 0 <= place < len(inside) - 1:
+        inside = low = high = np.sort(values)
+        place = below
+    else:
+        inside.partition([place, place + 1])
+        low.sort()
+        high.sort()
+    # between the two in the middle, as between all values in their order
+    median = quantile_sorted(inside[place : place + 2], 0.5 * (n - 1) - below)
+    return median, np.concatenate((low[:ENDS], high[-ENDS:]))
 
 
 def finite(value: float) -> float:

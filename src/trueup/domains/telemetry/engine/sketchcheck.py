@@ -23,9 +23,9 @@ from trueup.domains.telemetry.engine.compare import (
 )
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.document import document
+from trueup.domains.telemetry.engine.examined import Examined, Pictures, Rows, make_finding
 from trueup.domains.telemetry.engine.findings import score
 from trueup.domains.telemetry.engine.gaps import ROWS
-from trueup.domains.telemetry.engine.metric import Examined, Pictures, Rows, make_finding
 from trueup.domains.telemetry.engine.rawtest import RawTest
 from trueup.domains.telemetry.engine.result import Comparison, Kind
 from trueup.domains.telemetry.engine.sketch import ClockSketch, MetricSketch, TableSketch

@@ -20,6 +20,8 @@ FORM = "trueup-sketches"
 
 _REMEDY = "make the sketch file again with 'trueup telemetry sketch'"
 _FLOAT, _COUNT = "<f8", "<i8"
+# no count is greater: sums of counts stay exact
+_MOST = 1 << 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,8 @@ def _part(document: Mapping[str, Any], key: str, kind: type) -> Any:
 
 def _count(document: Mapping[str, Any], key: str) -> int:
     value: int = _part(document, key, int)
-    if value < 0:
-        raise _Malformed(f"{key}: {value} is below 0")
+    if not 0 <= value <= _MOST:
+        raise _Malformed(f"{key}: {value} is {'below 0' if value < 0 else 'no count'}")
     return value
 
 
@@ -178,11 +180,8 @@ def _blocks_of(document: Mapping[str, Any]) -> BlockMoments:
     means, away = (_unpacked(document.get(key), _FLOAT, key) for key in ("means", "away"))
     given = document.get("counts")
     if isinstance(given, list):
-        if (
-            len(given) != 3
-            or not all(isinstance(one, int) and not isinstance(one, bool) for one in given)
-            or given[0] != len(means)
-        ):
+        sound = len(given) == 3 and all(isinstance(one, int) and 0 < one <= _MOST for one in given)
+        if not sound or given[0] != len(means):
             raise _Malformed("counts: number, length and last length of the blocks are expected")
         counts = np.full(given[0], given[1], dtype=np.int64)
         counts[-1:] = given[2]

@@ -12,7 +12,7 @@ from trueup.domains.telemetry.engine.config import CompareConfig, MetricRule
 from trueup.domains.telemetry.engine.constants import relative_change
 from trueup.domains.telemetry.engine.coverage import gap_test, quarantine
 from trueup.domains.telemetry.engine.detect import pair
-from trueup.domains.telemetry.engine.metric import STEADY, Examined, Pictures, Rows, make_finding
+from trueup.domains.telemetry.engine.examined import STEADY, Examined, Pictures, Rows, make_finding
 from trueup.domains.telemetry.engine.rawtest import RawTest, sure_below
 from trueup.domains.telemetry.engine.result import Finding, Kind
 from trueup.domains.telemetry.engine.ruled import is_tested, ruled

@@ -18,9 +18,10 @@ from trueup.kernel.stats import poisson_sf, tail_of
 
 # how many of the baseline's greatest magnitudes tell of its tail
 _TAIL_SHARE, _TAIL_LEAST, _TAIL_MOST = 20, 10, 200
-# a spike is twice as far out as anything in the baseline, lasts at most so many values, and is rarer than one in fifty
+# a spike is twice as far out as anything in the baseline, lasts at most so many values or such a share of the run (a burst), and
+# all of them are rarer than one in fifty
 _BEYOND = 2.0
-_LONGEST = 3
+_LONGEST, _BURST = 3, 0.01
 _MOST_SHARE = 0.02
 _LEAST_EVENTS = 2
 _RANKS = 1.5
@@ -59,7 +60,7 @@ def _events(run: Sample, reach: float) -> tuple[NDArray[np.int64], NDArray[np.fl
         return cells, np.empty(0)
     starts = np.concatenate(([0], np.flatnonzero(np.diff(cells) > 1) + 1))
     lengths = np.diff(np.append(starts, len(cells)))
-    short = lengths <= _LONGEST
+    short = lengths <= max(_LONGEST, int(_BURST * run.n))
     heights = np.maximum.reduceat(away[cells], starts)[short]
     return cells[np.repeat(short, lengths)], np.sort(heights)[::-1]
 

@@ -1,6 +1,7 @@
 """What a report says beside the comparison: asserts, and early warning."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from trueup.domains.telemetry.engine.asserts import Asserted, Outcome
 from trueup.domains.telemetry.engine.outlook import Outlook
@@ -15,6 +16,11 @@ _TONES = {Outcome.PASS: "pass", Outcome.FAIL: "fail", Outcome.UNKNOWN: "unknown"
 def is_alone(comparison: Comparison) -> bool:
     """Return whether asserts are all that the run was held against."""
     return bool(comparison.asserts) and not comparison.metrics and not comparison.baseline_rows
+
+
+def limits(comparison: Comparison) -> Mapping[str, Any]:
+    """Return the numbers that decided, but for the asserts: those have a section of their own."""
+    return {name: value for name, value in comparison.config.items() if name != "asserts"}
 
 
 def counts(comparison: Comparison) -> tuple[tuple[str, int], ...]:

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from trueup.domains.telemetry.engine.result import Comparison, Finding, Kind, MetricResult, Test
-from trueup.domains.telemetry.report.further import assert_section, counts, is_alone, outlook_section
+from trueup.domains.telemetry.report.further import assert_section, counts, is_alone, limits, outlook_section
 from trueup.domains.telemetry.report.markup import Node, Safe, compact, figure, join, tag
 from trueup.domains.telemetry.report.parts import breakable, facts, label, mark, pill, q_words, section, table
 from trueup.domains.telemetry.report.plots import histogram_plot, scale_of, series_plot, sparkline
@@ -61,7 +61,7 @@ def render_html(comparison: Comparison, *, title: str, baseline_name: str, run_n
         _excluded(comparison),
         _notes(comparison),
         _numbers(
-            "config", "Numbers that decided", "Every limit of this comparison, as it stands in the evidence.", comparison.config
+            "config", "Numbers that decided", "Every limit of this comparison, as it stands in the evidence.", limits(comparison)
         ),
         _numbers("record", "Record", "", _rest(meta)),
         id="main",

@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from trueup.domains.telemetry.engine.result import Comparison, Envelope, MetricResult
-from trueup.domains.telemetry.report.further import OUTCOME_WORDS, outlook_rows, samples, where
+from trueup.domains.telemetry.report.further import OUTCOME_WORDS, limits, outlook_rows, samples, where
 from trueup.domains.telemetry.report.markup import figure, short
 from trueup.domains.telemetry.report.parts import q_words
 from trueup.domains.telemetry.report.plots import Scale, scale_of
@@ -223,7 +223,7 @@ def _rest(words: _Words, comparison: Comparison) -> list[Any]:
         story += [words.part("Columns that were not compared"), words.table(rows)]
     if comparison.notes:
         story += [words.part("Notes"), *(words.small(note) for note in comparison.notes)]
-    numbers = [(str(name), str(value)) for name, value in comparison.config.items()]
+    numbers = [(str(name), str(value)) for name, value in limits(comparison).items()]
     return [*story, words.part("Numbers that decided"), words.table(numbers)] if numbers else story
 
 

@@ -89,7 +89,11 @@ def meaning(comparison: Comparison) -> str:
         case Verdict.PASS_WITH_DRIFT:
             return f"The run no longer behaves like its baseline: {found}."
         case Verdict.FAIL:
-            promised = "its baseline promises" if comparison.baseline_rows else "is asked of it"
+            # an assert that is broken is no promise of the baseline
+            held = comparison.baseline_rows and any(finding.kind is not Kind.ASSERT for finding in comparison.findings)
+            promised = (
+                "its baseline promises" if held or (comparison.baseline_rows and not comparison.asserts) else "is asked of it"
+            )
             return f"The run does not hold what {promised}: {found}."
         case Verdict.INSUFFICIENT_DATA:
             return "There is too little data to say whether the run behaves like its baseline. This is not a pass."

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trueup.domains.telemetry.sources.interrupts import held_back
 from trueup.kernel.errors import StorageFull, UnreadableInput
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def faults(named: str, place: Path | None = None) -> Iterator[None]:
     import duckdb
 
     try:
-        yield
+        with held_back():
+            yield
     except duckdb.OutOfMemoryException:
         raise UnreadableInput(
             f"{named}: one block of its rows needs more memory than is allowed",

@@ -39,8 +39,14 @@ def test_a_window_becomes_a_run_whose_facts_say_what_is_missing_from_it(heard):
 @pytest.mark.requirement("telemetry:Q7", "telemetry:W8.2.6")
 def test_a_window_holds_its_first_moment_and_not_its_last_and_an_empty_one_is_no_data(heard):
     trueup, _ = heard
-    part = trueup("--json", "telemetry", "ingest", "--capture", "rig", "--from", "2023-11-14T22:13:30Z", "--to", "2023-11-14T23:13:35+01:00")
-    assert (part.json["rows"], part.json["started_at"][:19], part.json["ended_at"][:19]) == (5, "2023-11-14T22:13:30", "2023-11-14T22:13:34")
+    part = trueup(
+        "--json", "telemetry", "ingest", "--capture", "rig", "--from", "2023-11-14T22:13:30Z", "--to", "2023-11-14T23:13:35+01:00"
+    )
+    assert (part.json["rows"], part.json["started_at"][:19], part.json["ended_at"][:19]) == (
+        5,
+        "2023-11-14T22:13:30",
+        "2023-11-14T22:13:34",
+    )
     empty = trueup("--json", "telemetry", "run", "--capture", "rig", "--from", "2024-01-01T00:00:00Z")
     assert (empty.code, empty.json["verdict"], empty.json["window"]["events"]) == (30, "NO_DATA", 0)
     assert [row["run"] for row in trueup("--json", "telemetry", "runs", "list").json["runs"]] == [part.json["run"]]

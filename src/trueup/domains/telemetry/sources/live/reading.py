@@ -20,6 +20,7 @@ from trueup.domains.telemetry.sources.live.syslog_parse import parse
 from trueup.kernel.errors import ConfigurationError, Conflict
 
 PAGE = 5_000
+_COLUMNS = "seq, topic, payload, received, sequence, device_time, metric, raw"
 
 
 class Stored(NamedTuple):
@@ -45,23 +46,32 @@ class Span:
         since: epoch microseconds of the first moment.
         until: epoch microseconds of the first moment after it.
         last: number of the last event that may belong to it, so that it stays what it is while others come.
+        lateness: microseconds by which an event may be older than the newest that was heard before it; None for any.
     """
 
     since: int = -(1 << 62)
     until: int = 1 << 62
     last: int = 1 << 62
+    lateness: int | None = None
 
     @property
-    def sql(self) -> tuple[str, tuple[int, int, int]]:
-        """Its condition, and the values for it."""
-        return "coalesce(device_time, received) >= ? and coalesce(device_time, received) < ? and seq <= ?", (
-            self.since,
-            self.until,
-            self.last,
-        )
+    def within(self) -> str:
+        """The SQL condition of its time, over an event's ``at`` and ``seq``."""
+        return f"at >= {self.since:d} and at < {self.until:d} and seq <= {self.last:d}"
 
+    @property
+    def late(self) -> str:
+        """The SQL condition of an event that came too late."""
+        return "false" if self.lateness is None else f"coalesce(at < high - {self.lateness:d}, false)"
 
-ALL = Span()
+    @property
+    def events(self) -> str:
+        """The SQL relation of events with their time ``at``, and with ``high``, the newest time heard before each."""
+        timed = "select *, coalesce(device_time, received) as at from event"
+        if self.lateness is None:
+            return f"({timed})"
+        before = "rows between unbounded preceding and 1 preceding"
+        return f"(select *, max(at) over (order by seq {before}) as high from ({timed}))"  # noqa: S608 - our own columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +118,22 @@ class CaptureFile:
     def read(self, after: int = 0, limit: int = PAGE) -> list[Stored]:
         """Return up to ``limit`` events after a number, in the order in which they were stored."""
         with closing(self.open()) as connection:
-            return _page(connection, after, limit, ALL)
+            return _page(connection, after, limit)
 
-    def events(self, after: int = 0, *, span: Span = ALL) -> Iterator[Stored]:
-        """Yield every event after a number that belongs to a span, in flat memory."""
+    def events(self, after: int = 0) -> Iterator[Stored]:
+        """Yield every event after a number, in flat memory."""
         with closing(self.open()) as connection:
-            while page := _page(connection, after, PAGE, span):
+            while page := _page(connection, after, PAGE):
                 yield from page
                 after = page[-1].seq
+
+    def spanned(self, span: Span) -> Iterator[Stored]:
+        """Yield the events of a span in the order of their times, and of their numbers where those are equal."""
+        with closing(self.open()) as connection:
+            rows = connection.execute(
+                f"select {_COLUMNS} from {span.events} where {span.within} and not {span.late} order by at, seq"  # noqa: S608 - our own columns
+            )
+            yield from (Stored(*row) for row in rows)
 
     def last(self) -> int:
         """Return the number of the newest event, 0 where there is none."""
@@ -128,18 +146,17 @@ class CaptureFile:
         Each event is its number, its time of receipt, the lengths of topic and payload (four 64-bit integers, big-endian), then
         topic and payload.
         """
-        return self._digest("seq > ? and seq <= ?", (after, until))
+        return self._digest(f"event where seq > {after:d} and seq <= {until:d}")
 
     def digest_of(self, span: Span) -> str:
-        """Return the SHA-256 over the events of a span, hex, made in the same way."""
-        return self._digest(*span.sql)
+        """Return the SHA-256 over the events of a span in the order in which they were stored, hex, made in the same way."""
+        return self._digest(f"{span.events} where {span.within} and not {span.late}")
 
-    def _digest(self, within: str, values: tuple[int, ...]) -> str:
+    def _digest(self, events: str) -> str:
         digest, pack = hashlib.sha256(), struct.Struct(">QqQQ").pack
         with closing(self.open()) as connection:
             rows = connection.execute(
-                f"select seq, received, cast(topic as blob), payload from event where {within} order by seq",  # noqa: S608 - our own columns
-                values,
+                f"select seq, received, cast(topic as blob), payload from {events} order by seq"  # noqa: S608 - our own columns
             )
             for seq, received, topic, payload in rows:
                 digest.update(pack(seq, received, len(topic), len(payload)) + topic + payload)
@@ -195,27 +212,23 @@ class CaptureFile:
             return False  # nobody can hold what cannot be made: the place is read-only
         return False
 
-    def export(self, file: BinaryIO, *, fields: Fields | None = None, zone: tzinfo = UTC, span: Span = ALL) -> int:
-        """Write every value of a span as one JSON line, in the order in which it was stored; return how many.
+    def export(self, file: BinaryIO, *, fields: Fields | None = None, zone: tzinfo = UTC, span: Span | None = None) -> int:
+        """Write every value as one JSON line, in the order in which it was stored, of a span by its time; return how many.
 
         A line holds ``time`` (the sender's, else that of receipt), ``received``, ``topic``, ``metric``, ``value``, ``unit``,
         ``sequence`` and ``raw``; a syslog message has its text as its value.
         """
         kind, written = self.meta()["kind"], 0
-        for event in self.events(span=span):
+        for event in self.events() if span is None else self.spanned(span):
             for row in rows_of(event, kind, fields or Fields(), zone):
                 file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n")
                 written += 1
         return written
 
 
-def _page(connection: sqlite3.Connection, after: int, limit: int, span: Span) -> list[Stored]:
-    within, values = ("true", ()) if span is ALL else span.sql
-    query = (
-        "select seq, topic, payload, received, sequence, device_time, metric, raw from event "  # noqa: S608 - our own columns
-        f"where {within} and seq > ? order by seq limit ?"
-    )
-    return [Stored(*row) for row in connection.execute(query, (*values, after, limit))]
+def _page(connection: sqlite3.Connection, after: int, limit: int) -> list[Stored]:
+    query = f"select {_COLUMNS} from event where seq > ? order by seq limit ?"  # noqa: S608 - our own columns
+    return [Stored(*row) for row in connection.execute(query, (after, limit))]
 
 
 def rows_of(event: Stored, kind: str, fields: Fields, zone: tzinfo = UTC) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from shutil import copyfileobj
 
 from trueup.domains.telemetry.sources.live.payload import Fields
-from trueup.domains.telemetry.sources.live.reading import ALL, CaptureFile, Span
+from trueup.domains.telemetry.sources.live.reading import CaptureFile, Span
 from trueup.domains.telemetry.sources.session import connect, faults, literal
 from trueup.kernel.files import replacing
 
@@ -21,8 +21,8 @@ _COLUMNS = {
 }
 
 
-def to_parquet(file: CaptureFile, path: Path, *, scratch: Path, fields: Fields, zone: tzinfo, span: Span = ALL) -> int:
-    """Write every value of a span of a capture as one row, in the order in which it was stored; return how many.
+def to_parquet(file: CaptureFile, path: Path, *, scratch: Path, fields: Fields, zone: tzinfo, span: Span | None = None) -> int:
+    """Write every value of a capture as one row, in the order in which it was stored, of a span by its time; return how many.
 
     ``time`` and ``received`` are timestamps in UTC; ``value`` is float64, null for one that is no number, whose text then
     stands in ``text``.

@@ -9,8 +9,8 @@ from trueup.domains.telemetry.sources.live.reading import CaptureFile, Span
 
 _LOST = (
     "select coalesce(sum(high - low + 1 - held), 0) from "
-    "(select min(sequence) as low, max(sequence) as high, count(distinct sequence) as held from event "
-    "where {within} and sequence is not null group by topic, metric)"
+    "(select min(sequence) as low, max(sequence) as high, count(distinct sequence) as held "
+    "{inside} and sequence is not null group by topic, metric)"
 )
 
 
@@ -25,6 +25,7 @@ class Window:
         last: number of the last.
         started: time of the earliest of them, RFC 3339; None where there is none.
         ended: time of the latest.
+        late: events of its time that came later than was allowed; they are left out.
         lost: numbers that senders counted and that are not there, between the lowest and the highest of each topic.
         duplicates: messages of the whole capture that came once more and were not stored again.
         dead_letters: messages received in the window that could not be events.
@@ -38,6 +39,7 @@ class Window:
     last: int
     started: str | None
     ended: str | None
+    late: int
     lost: int
     duplicates: int
     dead_letters: int
@@ -56,14 +58,14 @@ def window_of(file: CaptureFile, span: Span) -> Window:
         NotFound: there is no such capture.
         Damaged: the file is none.
     """
-    within, values = span.sql
+    inside = f"from {span.events} where {span.within}"
     with closing(file.open()) as connection:
         events, first, last, started, ended, keyless = connection.execute(
-            "select count(*), coalesce(min(seq), 0), coalesce(max(seq), 0), min(coalesce(device_time, received)), "  # noqa: S608 - our own columns
-            f"max(coalesce(device_time, received)), coalesce(sum(dedup is null), 0) from event where {within}",
-            values,
+            "select count(*), coalesce(min(seq), 0), coalesce(max(seq), 0), min(at), max(at), coalesce(sum(dedup is null), 0) "
+            f"{inside} and not {span.late}"
         ).fetchone()
-        (lost,) = connection.execute(_LOST.format(within=within), values).fetchone()
+        (late,) = connection.execute(f"select count(*) {inside} and {span.late}").fetchone()
+        (lost,) = connection.execute(_LOST.format(inside=inside)).fetchone()
         (dead,) = connection.execute(
             "select count(*) from dead where received >= ? and received < ?", (span.since, span.until)
         ).fetchone()
@@ -75,6 +77,7 @@ def window_of(file: CaptureFile, span: Span) -> Window:
         last=last,
         started=None if started is None else stamped(started),
         ended=None if ended is None else stamped(ended),
+        late=late,
         lost=lost,
         duplicates=duplicates,
         dead_letters=dead,
