@@ -366,6 +366,13 @@ def test_runtime_code_imports_only_what_the_package_depends_on():
     assert "django" in foreign
 
 
+def test_knowing_every_action_loads_no_mathematics():
+    script = "from trueup.config.store import configure; from trueup.config.wiring import wire; configure(None); wire()"
+    script += "; import sys; print(sorted({'numpy', 'duckdb', 'pint', 'reportlab', 'aiohttp', 'ada_url', 'playwright'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_nothing_in_the_source_is_left_to_be_done():
     marks = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "raise NotImplemented")
     assert [(path.name, mark) for path in files() for mark in marks if mark in path.read_text()] == []

@@ -3,9 +3,11 @@
 import json
 import os
 import zipfile
+from base64 import b64decode
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.domains.telemetry.runfiles import SCOPE, write_run
 from tests.support.doors import Doors
 from trueup.domains.telemetry.actions_runs import AnalyzeRun, IngestRun
@@ -55,17 +57,48 @@ def test_what_support_is_sent_holds_no_secret(trueup):
 
 
 @pytest.mark.requirement("telemetry:W8.3.5", "telemetry:W8.3.6")
-def test_a_pack_is_signed_with_ed25519_by_a_key_that_is_not_in_the_callers_hands_alone(stand, trueup, tmp_path):
+def test_a_pack_is_signed_with_ed25519_by_a_key_that_the_pack_does_not_hold(stand, trueup, tmp_path, home):
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     assert trueup("evidence", "pack", "--subject", "run/r1", "--out", "p.zip").code == 0
     with zipfile.ZipFile(tmp_path / "p.zip") as pack:
         envelope = json.loads(next(pack.read(name) for name in pack.namelist() if name.endswith("statement.dsse.json")))
-        keys = [load_pem_public_key(pack.read(name)) for name in pack.namelist() if name.endswith(".pem")]
-    assert len(envelope["signatures"]) == 1
-    assert all(isinstance(key, Ed25519PublicKey) for key in keys)
+    (signature,) = envelope["signatures"]
+    (trusted,) = (home / "keys" / "trusted").iterdir()
+    key = load_pem_public_key(trusted.read_bytes())
+    assert isinstance(key, Ed25519PublicKey)
+    kind, payload = envelope["payloadType"].encode(), b64decode(envelope["payload"])
+    # the pre-authentication encoding of the DSSE protocol, v1.0.2; a wrong signature raises
+    key.verify(b64decode(signature["sig"]), b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload))
     assert trueup("evidence", "verify", "p.zip").code == 0
+
+
+@pytest.mark.requirement("telemetry:W8.3.5")
+def test_who_sets_a_role_in_the_environment_gets_none(doors, stand, monkeypatch):
+    for name in ("HB_ROLE", "TRUEUP_ROLE", "HB_OPERATOR_ID"):
+        monkeypatch.setenv(name, "owner")
+    assert doors.get("/api/v1/telemetry/runs").status == 401
+    answer = doors.ask("POST", "/api/v1/telemetry/run/analyze", key=doors.key("viewer"), json={"run": "r1"})
+    assert answer.status == 403
+
+
+@pytest.mark.requirement("telemetry:W8.3.5")
+def test_the_servers_listen_on_the_loopback_address_unless_told_otherwise_and_no_shell_is_used():
+    import ast
+
+    from trueup.faces.web.cli import serve
+
+    assert {option.name: option.default for option in serve.params}["host"] in ("127.0.0.1", None)
+    calls = [
+        (path.name, keyword.arg)
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "shell" and getattr(keyword.value, "value", None)
+    ]
+    assert calls == []
 
 
 @pytest.mark.requirement("telemetry:W8.3.6")

@@ -137,6 +137,7 @@ def test_a_time_without_a_zone_is_no_moment():
         stamp(datetime(2026, 1, 1))  # noqa: DTZ001 - the fault itself
 
 
+@pytest.mark.requirement("telemetry:W8.3.5")
 @given(st.binary(min_size=16, max_size=16), st.binary(), st.binary())
 def test_a_salted_digest_tells_data_apart_and_needs_its_salt(salt, one, other):
     assert (salted(salt.hex(), one) == salted(salt.hex(), other)) == (one == other)

@@ -87,6 +87,7 @@ def test_a_public_key_of_small_order_or_of_no_kind_is_not_trusted(keys, tmp_path
         keys.trust(tmp_path / "missing.pem")
 
 
+@pytest.mark.requirement("telemetry:W8.3.5")
 @pytest.mark.requirement("kernel:evidence.key-rotation")
 def test_after_a_rotation_old_packs_still_verify_and_new_ones_are_signed_by_the_new_key(session, run, tmp_path):
     from tests.support.actions import Observe

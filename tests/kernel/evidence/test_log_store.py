@@ -120,6 +120,7 @@ def test_a_change_behind_the_guards_is_found_and_located(unguarded, verify, sess
     assert len(queries.entries(session.tenant, limit=9)) >= 4
 
 
+@pytest.mark.requirement("telemetry:W8.3.5")
 @pytest.mark.sqlite
 def test_a_log_cut_at_its_end_is_found_only_against_a_kept_checkpoint(unguarded, verify, session):
     from trueup.kernel.evidence import ledger

@@ -8,7 +8,6 @@ from pydantic import Field, field_validator
 from trueup.domains.automation import snapshots
 from trueup.domains.automation.engine.hostpolicy import Listing as Kind
 from trueup.domains.automation.engine.tiers import Strategy, strategy_of
-from trueup.domains.automation.engine.urls import UrlRefused, read
 from trueup.domains.automation.models import Listing, PolicyVersion, Switch
 from trueup.kernel.actions.base import Action, Context, Input, Outcome
 from trueup.kernel.errors import Conflict, NotFound
@@ -26,6 +25,8 @@ def pattern_of(text: str) -> str:
     >>> pattern_of("*.Example.ORG.")
     '*.example.org'
     """
+    from trueup.domains.automation.engine.urls import UrlRefused, read
+
     if text == "*":
         return text
     wild, name = ("*.", text[2:]) if text.startswith("*.") else ("", text)

@@ -1,14 +1,15 @@
 """Reading the runs of a test for early warning."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from trueup.domains.telemetry import configuring, measured
-from trueup.domains.telemetry.engine.outlook import limits_of
-from trueup.domains.telemetry.engine.series import MIN_RUNS, Point, Series, series, verdict_of
 from trueup.domains.telemetry.models import Run
 from trueup.kernel.errors import NotFound
+
+if TYPE_CHECKING:
+    from trueup.domains.telemetry.engine.series import Series  # needs NumPy, which most commands do not
 
 ALL = "all"
 RUNS = 50
@@ -27,7 +28,7 @@ def runs_until(tenant: UUID, run: Run, *, limit: int = RUNS) -> list[Run]:
     return list(rows.order_by("-recorded_at", "-id")[:limit])[::-1]
 
 
-def outlook(tenant: UUID, run: Run, metric: str = ALL, *, limit: int = RUNS, alpha: float = 0.01) -> tuple[Series, ...]:
+def outlook(tenant: UUID, run: Run, metric: str = ALL, *, limit: int = RUNS, alpha: float = 0.01) -> "tuple[Series, ...]":
     """Look ahead over the runs of a run's test up to it, by the bounds of the tenant's metric registry.
 
     Args:
@@ -41,6 +42,9 @@ def outlook(tenant: UUID, run: Run, metric: str = ALL, *, limit: int = RUNS, alp
         NotFound: the run has no such metric.
         Damaged: the numbers of a run are not those that were recorded.
     """
+    from trueup.domains.telemetry.engine.outlook import limits_of
+    from trueup.domains.telemetry.engine.series import Point, series
+
     rows = runs_until(tenant, run, limit=limit)
     units = {name: str(source.get("unit", "")) for name, source in run.mapping.items()}
     wanted = list(units) if metric == ALL else [metric]
@@ -58,8 +62,10 @@ def outlook(tenant: UUID, run: Run, metric: str = ALL, *, limit: int = RUNS, alp
     return series(points, limits, units=units, alpha=alpha)
 
 
-def document(run: Run, found: Sequence[Series], runs: Sequence[str], *, alpha: float = 0.01) -> dict[str, Any]:
+def document(run: Run, found: "Sequence[Series]", runs: Sequence[str], *, alpha: float = 0.01) -> dict[str, Any]:
     """Return an outlook as commands and the API show it."""
+    from trueup.domains.telemetry.engine.series import verdict_of
+
     return {
         "verdict": str(verdict_of(found)),
         "findings": [{"metric": one.metric, "signs": list(one.signs)} for one in found if one.signs],
@@ -79,6 +85,8 @@ def shown(tenant: UUID, run: Run, chosen: str) -> dict[str, Any]:
     Raises:
         Damaged: the numbers of a run are not those that were recorded.
     """
+    from trueup.domains.telemetry.engine.series import MIN_RUNS
+
     one = len(run.mapping) > MOST and chosen in run.mapping
     found = outlook(tenant, run, chosen if one else ALL)
     runs = max((len(item.points) for item in found), default=0)
