@@ -126,13 +126,18 @@ def runs(tenant: UUID, *, program: str = "", test_name: str = "", verdict: str =
     return list(rows[:limit])
 
 
+def standing(row: Run) -> str:
+    """Return what a run counts as: a pass that somebody picked the comparison for is no pass of the test."""
+    return str(Verdict.NO_BASELINE) if row.verdict == Verdict.PASS and not row.by_policy else row.verdict
+
+
 def trend(tenant: UUID, run: Run, metric: str, *, limit: int = 50) -> list[dict[str, Any]]:
     """Return a metric of the run's scope over its latest runs, the oldest first: mean, deviation and verdict."""
     same = Run.objects.filter(tenant=tenant, program=run.program, subsystem=run.subsystem, test_name=run.test_name)
     rows = list(same.order_by("-recorded_at", "-id")[:limit])[::-1]
     found = {m.run: m for m in RunMetric.objects.filter(tenant=tenant, metric=metric, run__in=[row.id for row in rows])}
     return [
-        {"run": row.name, "verdict": row.verdict, "mean": m.mean, "sd": m.sd, "unit": m.unit, "this": row.id == run.id}
+        {"run": row.name, "verdict": standing(row), "mean": m.mean, "sd": m.sd, "unit": m.unit, "this": row.id == run.id}
         for row in rows
         if (m := found.get(row.id)) is not None and m.mean is not None and m.sd is not None
     ]
@@ -265,8 +270,7 @@ def judged(tenant: UUID, *, program: str = "", test_name: str = "", limit: int =
         Judged(
             row.name,
             row.recorded_at,
-            # a pass that somebody picked the comparison for is no pass of the test
-            Verdict.NO_BASELINE if row.verdict == Verdict.PASS and not row.by_policy else row.verdict,
+            standing(row),
             tuple((item["metric"], item["kind"]) for item in latest[row.id].found) if row.id in latest else (),
         )
         for row in rows
