@@ -93,6 +93,20 @@ OPTIONS: tuple[Option, ...] = (
         "log.level", "TRUEUP_LOG_LEVEL", {"enum": ["debug", "info", "warning", "error"]}, "info", "Least level that is logged."
     ),
     Option("log.format", "TRUEUP_LOG_FORMAT", {"enum": ["json", "text"]}, "json", "Form of the log of servers and workers."),
+    Option(
+        "automation.contact_url",
+        "TRUEUP_CONTACT_URL",
+        _TEXT,
+        "",
+        "Web address under which sites find out about your robot; without it no public place is reached.",
+    ),
+    Option(
+        "automation.resolver",
+        "TRUEUP_RESOLVER",
+        _TEXT,
+        "",
+        "Name server (address, or address:port) that is asked for challenges; without it, those of the system.",
+    ),
     _days(30, "Days that jobs which ended are kept.", "jobs_days"),
     _days(30, "Days that failed sign-ins are remembered.", "signins_days"),
     _days(90, "Days that API keys which were revoked or expired are kept in the list.", "keys_days"),

@@ -49,11 +49,12 @@ def wire() -> None:
 
 def wire_predicates() -> None:
     """Register every room's predicates."""
+    from trueup.domains.automation.facts import PREDICATES as AUTOMATION
     from trueup.domains.telemetry.facts import PREDICATES as TELEMETRY
     from trueup.kernel.evidence.predicates import register
     from trueup.kernel.gates.facts import PREDICATES as GATES
 
-    register((*TELEMETRY, *GATES))
+    register((*TELEMETRY, *AUTOMATION, *GATES))
 
 
 def policy_folders() -> list[Path]:

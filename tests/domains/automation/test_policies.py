@@ -94,3 +94,21 @@ def test_a_snapshot_is_named_by_what_it_holds(run, session):
     assert snapshots.snapshot(session.tenant).digest == first
     run(PutPolicy, host="a.org")
     assert snapshots.snapshot(session.tenant).digest != first
+
+
+def test_a_live_snapshot_is_compiled_again_when_anything_changed_and_only_then(run, session):
+    live = snapshots.Live(session.tenant)
+    first = live()
+    assert live() is first
+    for action, input in (
+        (PutPolicy, {"host": "a.org"}),
+        (RetirePolicy, {"host": "a.org"}),
+        (SetListing, {"listing": "denylist"}),
+        (SwitchOff, {"host": "a.org", "reason": "x"}),
+        (SwitchOn, {"host": "a.org", "reason": "x"}),
+    ):
+        before = live()
+        run(action, **input)
+        assert live() is not before
+        assert live().digest == snapshots.snapshot(session.tenant).digest
+    assert snapshots.Live(uuid4())().killed == frozenset()

@@ -1,6 +1,7 @@
 """Changing which targets may be touched: policies of hosts, what holds for the rest, and the kill switch."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -41,6 +42,31 @@ def pattern_of(text: str) -> str:
     return f"{wild}{target.host}"
 
 
+def ports_of(value: Iterable[int]) -> tuple[int, ...]:
+    """Return ports in their order, each once.
+
+    Raises:
+        ValueError: one is none.
+    """
+    found = tuple(sorted(set(value)))
+    if any(not 0 < port < 65_536 for port in found):
+        raise ValueError("a port is a number from 1 to 65535")
+    return found
+
+
+def tiers_of(value: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of tiers in their order, each once.
+
+    Raises:
+        ValueError: one is none.
+    """
+    try:
+        found = {strategy_of(name) for name in value}
+    except ValueError as exc:
+        raise ValueError(f"{exc}; there are {', '.join(Strategy)}") from None
+    return tuple(str(one) for one in Strategy if one in found)
+
+
 class HostInput(Input):
     """What a change is about."""
 
@@ -68,9 +94,7 @@ class PutPolicyInput(HostInput):
     @field_validator("ports")
     @classmethod
     def _ports(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if any(not 0 < port < 65_536 for port in value):
-            raise ValueError("a port is a number from 1 to 65535")
-        return tuple(sorted(set(value)))
+        return ports_of(value)
 
     @field_validator("paths")
     @classmethod
@@ -82,11 +106,7 @@ class PutPolicyInput(HostInput):
     @field_validator("strategies")
     @classmethod
     def _tiers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            found = {strategy_of(name) for name in value}
-        except ValueError as exc:
-            raise ValueError(f"{exc}; there are {', '.join(Strategy)}") from None
-        return tuple(str(one) for one in Strategy if one in found)
+        return tiers_of(value)
 
     def body(self) -> dict[str, Any]:
         """Return what is stored of it."""

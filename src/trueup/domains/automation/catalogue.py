@@ -1,5 +1,11 @@
 """All actions of this room, for ``config.wiring``."""
 
-from trueup.domains.automation import actions_policies
+from trueup.domains.automation import actions_authorizations, actions_breakers, actions_fetches, actions_force, actions_policies
 
-ACTIONS = (*actions_policies.ACTIONS,)
+ACTIONS = (
+    *actions_policies.ACTIONS,
+    *actions_authorizations.ACTIONS,
+    *actions_force.ACTIONS,
+    *actions_breakers.ACTIONS,
+    *actions_fetches.ACTIONS,
+)

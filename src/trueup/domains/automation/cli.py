@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trueup.domains.automation.cli_authorize import authorize
+from trueup.domains.automation.cli_breakers import breaker
+from trueup.domains.automation.cli_fetch import fetch
 from trueup.domains.automation.cli_policies import kill, policy
 from trueup.kernel.doors import App, leave, pass_store
 from trueup.kernel.words import ExitCode
@@ -101,3 +104,6 @@ def words(found: "Decision") -> str:
 
 automation.add_command(policy)
 automation.add_command(kill)
+automation.add_command(authorize)
+automation.add_command(breaker)
+automation.add_command(fetch)

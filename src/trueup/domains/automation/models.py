@@ -79,3 +79,47 @@ class Authorization(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["tenant", "host"], name="authorization_host")]
+
+
+class Meter(models.Model):
+    """What one authority, or one authorization, was used for of late; the row is locked while it is read and written."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.UUIDField()
+    authority = models.CharField(max_length=300)
+    usage = models.JSONField(default=dict)  # see ``meters``
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "authority"], name="meter_once")]
+
+
+class BreakerRow(models.Model):
+    """Where the breaker of one authority stands."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.UUIDField()
+    authority = models.CharField(max_length=300)
+    phase = models.CharField(max_length=10, default="closed")  # see ``engine.breaker.Phase``
+    failures = models.IntegerField(default=0)
+    trips = models.IntegerField(default=0)
+    until = models.DateTimeField(null=True)
+    forced = models.BooleanField(default=False)
+    reason = models.TextField(blank=True)  # of the last failure, or of who opened it
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "authority"], name="breaker_once")]
+
+
+class RobotsCopy(models.Model):
+    """What a site asks robots not to fetch, as it was read last."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.UUIDField()
+    origin = models.CharField(max_length=300)
+    answer = models.CharField(max_length=12)  # see ``egress.robots.Answer``
+    body = models.BinaryField(default=b"")
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "origin"], name="robots_copy_once")]

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from trueup.domains.automation.engine.authorizing import State
-from trueup.domains.automation.engine.hostpolicy import Authorization, HostPolicy, Limits, Snapshot, compiled
+from django.db.models import Count, Max, Sum
+
+from trueup.domains.automation.engine.authorizing import State, stale_at
+from trueup.domains.automation.engine.hostpolicy import Authorization, Ceilings, HostPolicy, Limits, Snapshot, compiled
 from trueup.domains.automation.engine.hostpolicy import Listing as Kind
 from trueup.domains.automation.engine.tiers import Granted, Strategy
 from trueup.domains.automation.models import Authorization as AuthorizationRow
@@ -75,6 +77,8 @@ def authorization_of(row: AuthorizationRow) -> Authorization:
         closes=row.closes,
         job_types=frozenset(row.job_types),
         inside=row.inside,
+        stale=stale_at(row.method, row.verified_at),
+        ceilings=Ceilings(row.max_rps, row.max_concurrent, row.max_requests),
     )
 
 
@@ -87,6 +91,31 @@ def snapshot(tenant: UUID) -> Snapshot:
         authorizations=[authorization_of(row) for row in AuthorizationRow.objects.filter(tenant=tenant).order_by("id")],
         killed=[row.pattern for row in switched_off(tenant)],
     )
+
+
+class Live:
+    """A tenant's snapshot, compiled again only when something changed: for runs that ask at every hop.
+
+    Every change is a row more, or raises a version; both are asked for each time, so a revocation or a switch holds at once.
+    """
+
+    def __init__(self, tenant: UUID) -> None:
+        self._tenant = tenant
+        self._state: tuple[object, ...] = ()
+        self._compiled: Snapshot | None = None
+
+    def __call__(self) -> Snapshot:
+        """Return what the tenant has now."""
+        state = self._now()
+        if self._compiled is None or state != self._state:
+            self._compiled, self._state = snapshot(self._tenant), state
+        return self._compiled
+
+    def _now(self) -> tuple[object, ...]:
+        of = {"tenant": self._tenant}
+        inserted = [model.objects.filter(**of).aggregate(Count("id"), Max("id")) for model in (PolicyVersion, Listing, Switch)]
+        moved = AuthorizationRow.objects.filter(**of).aggregate(Count("id"), Sum("version"), Max("verified_at"))
+        return tuple(value for one in (*inserted, moved) for value in one.values())
 
 
 def build(
@@ -103,7 +132,9 @@ def build(
             ]
             for row in rows
         ],
-        "authorizations": [[one.id, one.version, one.active, stamp(one.expires)] for one in given],
+        "authorizations": [
+            [one.id, one.version, one.active, stamp(one.expires), stamp(one.stale) if one.stale else ""] for one in given
+        ],
         "killed": off,
     }
     digest = hashlib.sha256(encode(body)).hexdigest()

@@ -192,6 +192,29 @@ def test_a_name_inside_may_lead_inside_but_never_to_a_metadata_service():
     assert may_connect(outside, [ip_address("10.0.0.1")])[1] == "egress.address.private"
 
 
+def test_a_name_of_this_machine_leads_to_this_machine_and_nowhere_else():
+    opened = authorization("app.localhost", granted=LOOPBACK, inside=True)
+    found = asked_of(authorizations=[opened], url="https://app.localhost/")
+    assert may_connect(found, [ip_address("127.0.0.1"), ip_address("::1")])[0]
+    for elsewhere in ("10.0.0.1", "93.184.216.34"):
+        assert may_connect(found, [ip_address("127.0.0.1"), ip_address(elsewhere)])[1] == "egress.name.localhost"
+
+
+def test_what_robots_may_fetch_can_be_read_wherever_anything_of_the_host_may_be():
+    partly = replace(PLAIN, paths=("/a",))
+    assert asked_of(partly, url="https://example.org/robots.txt").allowed
+    assert asked_of(partly, url="https://example.org/robots.txt.bak").rule_ids == ("policy.path",)
+    assert asked_of(replace(partly, denied=True), url="https://example.org/robots.txt").rule_ids == ("policy.p1",)
+
+
+def test_a_verification_that_grew_old_opens_nothing():
+    old = authorization(stale=NOW)
+    listed = replace(PLAIN, strategies=ALL)
+    assert asked_of(listed, authorizations=[old], strategy=Strategy.STEALTH).rule_ids == ("authorization.stale",)
+    young = replace(old, stale=NOW + timedelta(seconds=1))
+    assert asked_of(listed, authorizations=[young], strategy=Strategy.STEALTH).allowed
+
+
 def test_hosts_paths_and_patterns():
     assert covers("example.org", "www.example.org")
     assert not covers("*.example.org", "badexample.org")

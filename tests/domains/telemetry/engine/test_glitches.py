@@ -6,6 +6,7 @@ from scipy.signal import lfilter
 
 from tests.domains.telemetry.engine.tables import judged
 from trueup.domains.telemetry.engine.result import Kind
+from trueup.domains.telemetry.engine.table import ColumnData
 from trueup.kernel.words import Verdict
 
 FAR = [1e3, 1e4, -1e6, 1e20, 1e155, 1e308]
@@ -30,6 +31,18 @@ def test_a_shift_is_found_beside_values_far_out(far, count):
     assert Kind.LEVEL in {finding.kind for finding in found.findings}
     (level,) = [finding for finding in found.findings if finding.kind is Kind.LEVEL]
     assert 9.0 < level.effect < 11.0
+
+
+def test_a_shift_is_found_beside_a_value_far_out_in_a_long_run_whose_columns_may_be_sorted_where_they_lie():
+    rng = np.random.default_rng(7)
+    sides = [ColumnData(series(rng, 20_000, **more), 20_000, owned=True) for more in ({}, {"level": 15.0, "far": [1e6]})]
+    assert Kind.LEVEL in {finding.kind for finding in judged(*sides).findings}
+
+
+def test_a_ramp_is_found_in_a_run_whose_baseline_has_a_value_far_out():
+    rng = np.random.default_rng(13)
+    ramp = series(rng, 250) + np.linspace(0.0, 6.0, 250)
+    assert judged(series(rng, 250, memory=0.5, far=[500.0]), ramp).findings != ()
 
 
 @pytest.mark.parametrize("far", FAR)

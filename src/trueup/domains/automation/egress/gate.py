@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
+from typing import Protocol
 
 from trueup.domains.automation.egress.record import Hop, Record
 from trueup.domains.automation.engine.addresses import Address
@@ -42,6 +43,27 @@ class Way:
     hop: Hop
 
 
+class Toll(Protocol):
+    """What an allowed hop has to pass yet, right before it is made: robots, limits, breakers."""
+
+    async def enter(self, way: Way, /) -> tuple[str, str]:
+        """Return the rule that holds a hop back, and words; empty where none does."""
+
+    async def leave(self, way: Way, /) -> None:
+        """Note that a hop that entered is over, however it ended."""
+
+
+class NoToll:
+    """For hops that nothing is counted for."""
+
+    async def enter(self, _way: Way) -> tuple[str, str]:
+        """Hold nothing back."""
+        return "", ""
+
+    async def leave(self, _way: Way) -> None:
+        """Note nothing."""
+
+
 async def resolve(host: str, port: int) -> list[Address]:
     """Return every address of a name, as the system resolves it; none where it has none."""
     loop = asyncio.get_running_loop()
@@ -61,6 +83,7 @@ class Gate:
         asked: who asks, and for which tier.
         clock: the time.
         resolver: of names; each is asked once for a hop, and what it answers is what is connected to.
+        toll: what counts hops, and may hold them back; whoever opens a way closes it.
     """
 
     snapshots: Snapshots
@@ -68,6 +91,7 @@ class Gate:
     clock: Callable[[], datetime]
     record: Record
     resolver: Resolve = field(default=resolve)
+    toll: Toll = field(default_factory=NoToll)
 
     async def open(self, url: str, *, method: str = "GET", via: str = "http", came_from: Target | None = None) -> Way:
         """Decide about a hop, resolve its name once, check every answer, and say where to connect.
@@ -88,8 +112,16 @@ class Gate:
             self.record.note(decision, at=now, via=via, method=method, rule=rule, reason=reason)
             raise HopRefused(decision.url, reason, (rule,))
         hop = self.record.note(decision, at=now, via=via, method=method)
+        way = Way(target, decision, addresses[0], hop)
+        rule, reason = await self.toll.enter(way)
+        if rule:
+            raise self.refuse(way, rule, reason)
         hop.address = str(addresses[0])
-        return Way(target, decision, addresses[0], hop)
+        return way
+
+    async def close(self, way: Way) -> None:
+        """Note that a hop is over, however it ended."""
+        await self.toll.leave(way)
 
     def refuse(self, way: Way, rule: str, reason: str) -> HopRefused:
         """Note that a hop was refused after it was decided, and return what to raise."""

@@ -154,11 +154,14 @@ class Fetcher:
         came_from: Target | None = None
         for redirects in range(self._bounds.redirects + 1):
             way = await self._gate.open(url, method=method, came_from=came_from)
-            if came_from is not None:
-                self._may_follow(came_from, way)
-                if came_from.origin != way.target.origin:
-                    headers = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
-            status, answered, content = await self._once(way, method, headers, body)
+            try:
+                if came_from is not None:
+                    self._may_follow(came_from, way)
+                    if came_from.origin != way.target.origin:
+                        headers = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
+                status, answered, content = await self._once(way, method, headers, body)
+            finally:
+                await self._gate.close(way)
             place = answered.get("location", "")
             if status not in _MOVED or not place:
                 return Response(way.target.url, status, answered, content, redirects)

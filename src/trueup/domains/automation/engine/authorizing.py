@@ -1,7 +1,7 @@
 """The life of an authorization: from a draft, by evidence, to one that is active; and how it ends."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from trueup.domains.automation.engine.tiers import NEEDS_APPROVAL, OWNERSHIP, Strategy
@@ -12,6 +12,10 @@ LONGEST_LOAD = timedelta(hours=24)
 FRESH = timedelta(hours=24)
 """How old a verification may be when a job runs; an older one is repeated where it can be."""
 METHODS = (*sorted(OWNERSHIP), "signed_letter")
+
+
+LOOKED_UP = frozenset({"dns_txt", "well_known_file", "html_meta"})
+"""Evidence that can be looked up again, and is."""
 
 
 class State(StrEnum):
@@ -35,6 +39,19 @@ _MOVES: dict[State, frozenset[State]] = {
     State.EXPIRED: frozenset(),
     State.REVOKED: frozenset(),
 }
+
+
+def stale_at(method: str, verified_at: datetime | None) -> datetime | None:
+    """Return when a verification is too old to be relied on; None for evidence that cannot be looked up again."""
+    if method not in LOOKED_UP:
+        return None
+    return (verified_at or datetime.min.replace(tzinfo=UTC)) + FRESH
+
+
+def is_fresh(method: str, verified_at: datetime | None, now: datetime) -> bool:
+    """Whether what was verified can be relied on now."""
+    until = stale_at(method, verified_at)
+    return verified_at is not None and (until is None or now < until)
 
 
 def may_become(state: State, wanted: State) -> bool:
@@ -69,6 +86,10 @@ def objection(wanted: Wanted, now: datetime) -> str:
         return f"the method is none of {', '.join(METHODS)}"
     if wanted.expires <= now or wanted.expires > now + (LONGEST_LOAD if load else LONGEST):
         return "it must end within 24 hours, for it opens load or scripts" if load else "it must end within 90 days"
+    if wanted.host.startswith("*") and (
+        wanted.host.count(".") < 2 or wanted.method in ("well_known_file", "html_meta", "loopback")
+    ):
+        return "every name below a host is proved by dns_txt, and never for a whole top-level domain"
     if wanted.opens and wanted.closes and wanted.opens >= wanted.closes:
         return "its window closes before it opens"
     if wanted.inside and (not wanted.ports or wanted.host.startswith("*")):

@@ -5,13 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trueup.domains.automation.engine.addresses import Address, special
-from trueup.domains.automation.engine.hostpolicy import Authorization, HostPolicy, Limits, Listing, Snapshot, within
+from trueup.domains.automation.engine.hostpolicy import (
+    ROBOTS,
+    Authorization,
+    Ceilings,
+    HostPolicy,
+    Limits,
+    Listing,
+    Snapshot,
+    within,
+)
 from trueup.domains.automation.engine.tiers import Mode, Strategy, mode_of, refusal
 from trueup.domains.automation.engine.urls import Target, UrlRefused, private_name, read
 
 _PLAIN_PORTS = frozenset({80, 443})
 _OPENED = "authorization.open"
 _NOTHING = Limits(0, 0, 0)
+_UNBOUNDED = Ceilings()
+_LOCALHOST, _LOOPBACK = "egress.name.localhost", "egress.address.loopback"
 _NEVER = frozenset(f"egress.address.{name}" for name in ("metadata", "multicast", "broadcast", "unspecified"))
 """What no authorization opens."""
 
@@ -45,6 +56,7 @@ class Decision:
         policy: id and version of the policy that decided.
         authorization: id and version of the one that opened it.
         private: whether an authorization opened an address that is no public place: only then may one be connected to.
+        ceilings: of the authorization.
     """
 
     allowed: bool
@@ -57,6 +69,7 @@ class Decision:
     policy: tuple[str, int] | None = None
     authorization: tuple[str, int] | None = None
     private: bool = False
+    ceilings: Ceilings = _UNBOUNDED
 
 
 def decide(snapshot: Snapshot, url: str, asked: Asked, now: datetime) -> Decision:
@@ -102,7 +115,7 @@ def _touching(
     ports = (policy.ports if policy else frozenset()) or _PLAIN_PORTS
     if target.port not in ports and not private:
         return _refused(target, "policy.port", f"port {target.port} is not among those allowed", policy)
-    if policy and policy.paths and not any(within(prefix, target.path) for prefix in policy.paths):
+    if policy and policy.paths and target.path != ROBOTS and not any(within(prefix, target.path) for prefix in policy.paths):
         return _refused(target, "policy.path", f"the policy of {policy.pattern} does not list this path", policy)
     granted = opened.granted if opened else None
     listed = policy.strategies if policy else granted.strategies if granted and private else frozenset()
@@ -123,6 +136,7 @@ def _touching(
         policy=(policy.id, policy.version) if policy else None,
         authorization=(opened.id, opened.version) if opened else None,
         private=private,
+        ceilings=opened.ceilings if opened else _UNBOUNDED,
     )
 
 
@@ -167,7 +181,13 @@ def may_connect(decision: Decision, addresses: Collection[Address]) -> tuple[boo
         found = special(address)
         if found is not None and (not decision.private or found.rule in _NEVER):
             return False, found.rule, f"its name leads to {address}: {found.reason}"
+        if _is_local(decision.target) and (found is None or found.rule != _LOOPBACK):
+            return False, _LOCALHOST, f"its name is one of this machine, and leads to {address}"
     return True, "", ""
+
+
+def _is_local(target: Target | None) -> bool:
+    return target is not None and private_name(target.host) == _LOCALHOST
 
 
 def _refused(target: Target, rule: str, reason: str, policy: HostPolicy | None = None) -> Decision:

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from trueup.domains.automation.engine.tiers import Granted, Strategy
 
+ROBOTS = "/robots.txt"
+"""May be read wherever anything of the host may be: what it says is obeyed."""
+
 
 class Listing(StrEnum):
     """What holds for a host that no policy names."""
@@ -22,6 +25,21 @@ class Limits:
     per_minute: int = 5
     per_hour: int = 30
     concurrent: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """The most that an authorization opens; None where it says nothing.
+
+    Args:
+        rps: requests a second.
+        concurrent: requests at once.
+        requests: requests in all, from its beginning to its end.
+    """
+
+    rps: float | None = None
+    concurrent: int | None = None
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,7 @@ class Authorization:
         expires: when it ends.
         job_types: that it is for; empty means any.
         inside: whether its target is no public place: a loopback or private address, or a name that leads to one.
+        stale: when its verification is too old to be relied on; None for evidence that nobody can look up again.
     """
 
     id: str
@@ -75,6 +94,8 @@ class Authorization:
     closes: datetime | None = None
     job_types: frozenset[str] = frozenset()
     inside: bool = False
+    stale: datetime | None = None
+    ceilings: Ceilings = field(default_factory=Ceilings)
 
     def state(self, now: datetime) -> str:
         """Return why it opens nothing at a time; empty where it does."""
@@ -84,15 +105,22 @@ class Authorization:
             return "authorization.expired"
         if (self.opens and now < self.opens) or (self.closes and now >= self.closes):
             return "authorization.window"
+        if self.stale and now >= self.stale:
+            return "authorization.stale"
         return ""
 
     def names(self, host: str, port: int, path: str) -> bool:
         """Whether it is about a target."""
-        return covers(self.host, host) and (not self.ports or port in self.ports) and within(self.path, path)
+        return covers(self.host, host) and (not self.ports or port in self.ports) and _reaches(self.path, path)
 
     def names_exactly(self, host: str, port: int, path: str) -> bool:
         """Whether it names a target that is no public place: by its host and port, and as such."""
-        return self.inside and self.host == host and port in self.ports and within(self.path, path)
+        return self.inside and self.host == host and port in self.ports and _reaches(self.path, path)
+
+
+def _reaches(prefix: str, path: str) -> bool:
+    """Whether a path lies under a prefix, or says what robots may fetch there."""
+    return within(prefix, path) or path == ROBOTS
 
 
 def within(prefix: str, path: str) -> bool:

@@ -89,4 +89,48 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["tenant", "pattern", "id"], name="switch_newest")],
             },
         ),
+        migrations.CreateModel(
+            name="BreakerRow",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("tenant", models.UUIDField()),
+                ("authority", models.CharField(max_length=300)),
+                ("phase", models.CharField(default="closed", max_length=10)),
+                ("failures", models.IntegerField(default=0)),
+                ("trips", models.IntegerField(default=0)),
+                ("until", models.DateTimeField(null=True)),
+                ("forced", models.BooleanField(default=False)),
+                ("reason", models.TextField(blank=True)),
+                ("at", models.DateTimeField()),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("tenant", "authority"), name="breaker_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Meter",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("tenant", models.UUIDField()),
+                ("authority", models.CharField(max_length=300)),
+                ("usage", models.JSONField(default=dict)),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("tenant", "authority"), name="meter_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="RobotsCopy",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("tenant", models.UUIDField()),
+                ("origin", models.CharField(max_length=300)),
+                ("answer", models.CharField(max_length=12)),
+                ("body", models.BinaryField(default=b"")),
+                ("until", models.DateTimeField()),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("tenant", "origin"), name="robots_copy_once")],
+            },
+        ),
     ]

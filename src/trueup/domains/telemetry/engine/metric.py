@@ -22,13 +22,13 @@ from trueup.domains.telemetry.engine.envelope import envelope, histogram, histog
 from trueup.domains.telemetry.engine.examined import Examined, Pictures, Rows, make_finding
 from trueup.domains.telemetry.engine.glitches import REACH, rests_elsewhere, tamed, without_glitches
 from trueup.domains.telemetry.engine.limits import broken_bounds
-from trueup.domains.telemetry.engine.rawtest import sure_below
+from trueup.domains.telemetry.engine.rawtest import RawTest, sure_below
 from trueup.domains.telemetry.engine.result import Finding, Kind
 from trueup.domains.telemetry.engine.ruled import is_tested, ruled
 from trueup.domains.telemetry.engine.sample import Sample, clean, common_exponent, sample_of, summary, unscaled
 from trueup.domains.telemetry.engine.slow import Outcome, judge_slow
 from trueup.domains.telemetry.engine.slowmemory import pooled_time, with_time
-from trueup.domains.telemetry.engine.spikes import spikes
+from trueup.domains.telemetry.engine.spikes import Spikes, spikes
 from trueup.domains.telemetry.engine.table import ColumnData
 
 
@@ -224,24 +224,25 @@ def _varying(known: Examined, baseline: Sample, run: Sample, config: CompareConf
         text = f"rested at {shown[0]} and now rests at {shown[1]}{explain.percent(before, after)}"
         effect = relative_change(before, after)
         return _found(_with(known, note=note), make_finding(known, Kind.CONSTANT_CHANGED, effect, text, index=0))
-    known, whole = _with(known, note=note), (baseline, run)
+    known = _with(known, note=note)
     drawn_in = without_glitches(baseline, run)
-    if drawn_in is not None:
-        baseline, run, held = drawn_in
-        known = _with(known, note="; ".join(filter(None, (note, _held_back(known.metric, held)))))
-    effective = effective_size(baseline, run)
+    lone = spikes(baseline, run, config) if drawn_in is not None else None  # while the order of the values is known
+    detected = _detected(baseline, run, config, sure)
+    if drawn_in is not None and lone is not None:
+        first, second, held = drawn_in
+        within = _detected(first, second, config, sure)
+        detected, far = _stronger(detected, within, lone)
+        if far:
+            baseline, run = first, second
+        known = _with(known, note="; ".join(filter(None, (note, _held_back(known.metric, held) if held else ""))))
     known = _with(known, deviation=baseline.sd)
-    detected = detect(baseline, run, config, sure) if effective >= config.min_effective else None
-    if (detected is None or detected.unresolved) and (tau := pooled_time(baseline, run)) is not None:
-        detected = detect(with_time(baseline, tau), with_time(run, tau), config, sure)
     if detected is not None:
-        if drawn_in is not None:
-            detected = _with_whole_spikes(detected, *whole, config)
         moments = baseline.level.moments
         mean, deviation = (unscaled(x, known.exponent) for x in (moments.mean, moments.sd))
         tests, remark = ruled(detected.tests, config.rule(known.metric), mean, deviation)
         known, detected = _with(known, remark=remark), replace(detected, tests=tests)
         return _with(known, detected=detected, unjudged=detected.unresolved, rows=known.rows.only(*detected.places()))
+    effective = effective_size(baseline, run)
     answer = judge_slow(baseline, run, effective, config)
     if answer.outcome is Outcome.UNKNOWN:
         return _with(known, unjudged=answer.reason)
@@ -253,16 +254,44 @@ def _varying(known: Examined, baseline: Sample, run: Sample, config: CompareConf
     return _found(known, make_finding(known, Kind.LEVEL, effect, text, index=answer.onset))
 
 
+def _detected(baseline: Sample, run: Sample, config: CompareConfig, sure: float) -> Detected | None:
+    """Carry out the tests of a metric; None where it changes too slowly to be tested at all."""
+    found = detect(baseline, run, config, sure) if effective_size(baseline, run) >= config.min_effective else None
+    if (found is None or found.unresolved) and (tau := pooled_time(baseline, run)) is not None:
+        found = detect(with_time(baseline, tau), with_time(run, tau), config, sure)
+    return found
+
+
+def _stronger(
+    whole: Detected | None, within: Detected | None, lone: tuple[RawTest, Spikes | None]
+) -> tuple[Detected | None, bool]:
+    """Take what speaks more strongly: the values as they are, or those with far ones held; both are paid for.
+
+    Args:
+        whole: what was detected on the values as they are.
+        within: with far values held.
+        lone: the test of spikes, on the values as they are.
+
+    Returns:
+        What was detected, and whether with far values held. Of two that say nothing it is that, for the other is blind.
+    """
+
+    def least(found: Detected) -> float:
+        return min((test.p_value for test in found.tests if test.strength >= 1.0), default=1.0)
+
+    if within is None:
+        return None, True
+    far = whole is None or least(within) <= least(whole)
+    chosen = within if whole is None or far else whole
+    others = (test for test in chosen.tests if test.kind is not Kind.SPIKE)
+    paid = tuple(replace(test, p_value=min(1.0, 2.0 * test.p_value)) for test in others)
+    unresolved = within.unresolved if far else chosen.unresolved
+    return replace(chosen, tests=(*paid, lone[0]), spikes=lone[1], unresolved=unresolved), far
+
+
 def _held_back(metric: str, held: int) -> str:
     far = f"{REACH:g} robust deviations"
-    return f"{metric}: {held:,} values of the run farther than {far} from its median were held there for all tests but that of spikes"
-
-
-def _with_whole_spikes(detected: Detected, baseline: Sample, run: Sample, config: CompareConfig) -> Detected:
-    """Put the test of spikes on the whole values in place of that on values held at a distance."""
-    test, lone = spikes(baseline, run, config)
-    others = tuple(one for one in detected.tests if one.kind is not Kind.SPIKE)
-    return replace(detected, tests=(*others, test), spikes=lone)
+    return f"{metric}: {held:,} values of the run farther than {far} from its median were held there to look at the rest"
 
 
 def unexamined(
