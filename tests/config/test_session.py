@@ -136,6 +136,6 @@ def test_wiring_registers_every_action_once_and_a_predicate_for_every_room_that_
     code = (
         "from trueup.config.wiring import WholeProduct; w = WholeProduct(); a = [s.name for s in w.actions()]; "
         "assert len(a) == len(set(a)) > 12, a; p = w.predicates(); "
-        "assert {k.partition('.')[0] for k in p} == {'telemetry', 'gates'}, p; assert all(f.is_dir() for f in w.folders())"
+        "assert {k.partition('.')[0] for k in p} == {'automation', 'telemetry', 'gates'}, p; assert all(f.is_dir() for f in w.folders())"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -90,8 +90,21 @@ def test_a_hundred_kills_of_compare_and_pack_leave_nothing_half_done(trueup, hom
     assert trueup("evidence", "log", "verify").code == 0
 
 
+def begun(home):
+    """Tell whether a command has written its attempt down."""
+    with closing(sqlite3.connect(home / "trueup.sqlite3")) as store:
+        return bool(store.execute("SELECT COUNT(*) FROM actions_attempt WHERE state = 'running'").fetchone()[0])
+
+
 def test_a_command_that_dies_leaves_an_attempt_that_the_next_one_closes(trueup, home, tmp_path):
-    assert killed(["telemetry", "host", "--seconds", 30, "--out", tmp_path / "x.parquet"], home, tmp_path, 2.5)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TRUEUP_")} | {"TRUEUP_HOME": str(home)}
+    command = [str(TRUEUP), "telemetry", "host", "--seconds", "60", "--out", str(tmp_path / "x.parquet")]
+    child = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 50
+    while not begun(home) and time.monotonic() < until:
+        time.sleep(0.05)
+    child.kill()
+    assert child.wait() == -9
     assert not (tmp_path / "x.parquet").exists()
     entries = trueup("--json", "evidence", "log", "show").json["entries"]
     assert [(e["action"], e["outcome"], e["error"]) for e in entries] == [("telemetry.host.sample", "failed", "ABANDONED")]
@@ -104,7 +117,9 @@ def test_an_interrupted_command_exits_130_and_records_it(trueup, home, tmp_path)
     env = {k: v for k, v in os.environ.items() if not k.startswith("TRUEUP_")} | {"TRUEUP_HOME": str(home)}
     command = [str(TRUEUP), "telemetry", "host", "--seconds", "30", "--out", str(tmp_path / "x.parquet")]
     child = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(2.5)
+    until = time.monotonic() + 25
+    while not begun(home) and time.monotonic() < until:
+        time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     assert child.wait(20) == 130
     entries = trueup("--json", "evidence", "log", "show").json["entries"]

@@ -158,7 +158,7 @@ def test_every_action_whose_input_names_a_file_is_local_or_refuses_it(doors):
 
     from trueup.kernel.actions.registry import registered
 
-    optional = {"evidence.pack.create", "evidence.checkpoint.publish"}
+    optional = {"evidence.pack.create", "evidence.checkpoint.publish", "automation.authorization.evidence"}
     naming = {
         action.name
         for action in registered()

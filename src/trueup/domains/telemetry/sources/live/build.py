@@ -138,6 +138,8 @@ def _server(asked: Asked) -> ssl.SSLContext:
     certificate = _required(asked.certificate, "--certificate for tls://")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # a sender that never reads would leave tickets unread, and its farewell be a reset that takes its last lines with it
+    context.num_tickets = 0
     try:
         context.load_cert_chain(str(certificate), str(asked.key) if asked.key else None)
         if asked.ca is not None:
