@@ -64,7 +64,9 @@ def _changed(
     rows = BreakerRow.objects.filter(tenant=tenant, authority=authority)
     with transaction.atomic():
         if make and not rows.exists():
-            BreakerRow.objects.bulk_create([BreakerRow(tenant=tenant, authority=authority, at=now)], ignore_conflicts=True)
+            BreakerRow.objects.bulk_create(
+                [BreakerRow(tenant=tenant, authority=name, at=now) for name in (authority,)], ignore_conflicts=True
+            )
         row = rows.select_for_update().first()
         before = _read(row) if row else Breaker()
         after = change(before)

@@ -155,7 +155,7 @@ def _locked(tenant: UUID, authority: str, *, make: bool = True) -> Iterator[tupl
     rows = Meter.objects.filter(tenant=tenant, authority=authority)
     with transaction.atomic():
         if make and not rows.exists():
-            Meter.objects.bulk_create([Meter(tenant=tenant, authority=authority)], ignore_conflicts=True)
+            Meter.objects.bulk_create([Meter(tenant=tenant, authority=name) for name in (authority,)], ignore_conflicts=True)
         row = rows.select_for_update().first()
         stored = _read(row.usage if row else {})
 

@@ -12,16 +12,16 @@ class StoredCopies:
 
     def __init__(self, desk: Desk, tenant: UUID) -> None:
         self._desk = desk
-        self._tenant = tenant
+        self.tenant = tenant
 
     async def get(self, origin: str) -> Copy | None:
         """Return a copy."""
-        row = await self._desk.put(lambda: RobotsCopy.objects.filter(tenant=self._tenant, origin=origin[:300]).first())
+        row = await self._desk.put(lambda: RobotsCopy.objects.filter(tenant=self.tenant, origin=origin[:300]).first())
         return Copy(Answer(row.answer), bytes(row.body), row.until) if row else None
 
     async def put(self, origin: str, copy: Copy) -> None:
         """Keep a copy."""
         values = {"answer": str(copy.answer), "body": copy.body, "until": copy.until}
         await self._desk.put(
-            lambda: RobotsCopy.objects.update_or_create(tenant=self._tenant, origin=origin[:300], defaults=values)
+            lambda: RobotsCopy.objects.update_or_create(tenant=self.tenant, origin=origin[:300], defaults=values)
         )

@@ -100,7 +100,7 @@ class Live:
     """
 
     def __init__(self, tenant: UUID) -> None:
-        self._tenant = tenant
+        self.tenant = tenant
         self._state: tuple[object, ...] = ()
         self._compiled: Snapshot | None = None
 
@@ -108,13 +108,16 @@ class Live:
         """Return what the tenant has now."""
         state = self._now()
         if self._compiled is None or state != self._state:
-            self._compiled, self._state = snapshot(self._tenant), state
+            self._compiled, self._state = snapshot(self.tenant), state
         return self._compiled
 
     def _now(self) -> tuple[object, ...]:
-        of = {"tenant": self._tenant}
-        inserted = [model.objects.filter(**of).aggregate(Count("id"), Max("id")) for model in (PolicyVersion, Listing, Switch)]
-        moved = AuthorizationRow.objects.filter(**of).aggregate(Count("id"), Sum("version"), Max("verified_at"))
+        inserted = (
+            PolicyVersion.objects.filter(tenant=self.tenant).aggregate(Count("id"), Max("id")),
+            Listing.objects.filter(tenant=self.tenant).aggregate(Count("id"), Max("id")),
+            Switch.objects.filter(tenant=self.tenant).aggregate(Count("id"), Max("id")),
+        )
+        moved = AuthorizationRow.objects.filter(tenant=self.tenant).aggregate(Count("id"), Sum("version"), Max("verified_at"))
         return tuple(value for one in (*inserted, moved) for value in one.values())
 
 
