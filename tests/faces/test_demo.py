@@ -1,6 +1,7 @@
 """The demo: the main job on this machine ends well, twice on one home, and its proof is real."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,12 @@ def pack_of(home):
 @pytest.mark.slow
 @pytest.mark.requirement("kernel:demo")
 def demo(trueup, *more):
-    """Run the demo; again where its one fault is that the machine was not at rest, as other tests beside this one see to."""
-    for _ in range(4):
+    """Run the demo; again where its one fault is an alarm at rest, and other tests run beside this one: then there is no rest.
+
+    Alone (``pytest -n 0``) the first answer counts.
+    """
+    neighbours = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1
+    for _ in range(4 if neighbours else 1):
         done = trueup(*SHORT, *more)
         if done.code != 20:
             break

@@ -70,9 +70,8 @@ class _Run:
                     self._judge(page, self._found.record.hops[begun:])
 
     def _gate(self, toll: Counted) -> Gate:
-        tenant = self._ctx.tenant
         return Gate(
-            lambda: self._desk.ask(lambda: snapshots.snapshot(tenant)),
+            lambda: self._desk.ask(self._live),
             self._asked,
             self._ctx.clock,
             self._found.record,

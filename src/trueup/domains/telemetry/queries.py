@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from trueup.domains.telemetry import measured
 from trueup.domains.telemetry.engine.circumstances import Circumstances, Scope
 from trueup.domains.telemetry.engine.rollup import Judged
-from trueup.domains.telemetry.models import Analysis, Baseline, BaselineTag, Configuration, Run, RunMetric
+from trueup.domains.telemetry.models import Analysis, Baseline, BaselineTag, Configuration, Run
 from trueup.kernel.errors import Damaged, NotFound
 from trueup.kernel.evidence.engine.encode import encode, stamp
 from trueup.kernel.words import Verdict
@@ -132,10 +133,14 @@ def standing(row: Run) -> str:
 
 
 def trend(tenant: UUID, run: Run, metric: str, *, limit: int = 50) -> list[dict[str, Any]]:
-    """Return a metric of the run's scope over its latest runs, the oldest first: mean, deviation and verdict."""
+    """Return a metric of the run's scope over its latest runs, the oldest first: mean, deviation and verdict.
+
+    Raises:
+        Damaged: the numbers of a run are not those that were recorded.
+    """
     same = Run.objects.filter(tenant=tenant, program=run.program, subsystem=run.subsystem, test_name=run.test_name)
     rows = list(same.order_by("-recorded_at", "-id")[:limit])[::-1]
-    found = {m.run: m for m in RunMetric.objects.filter(tenant=tenant, metric=metric, run__in=[row.id for row in rows])}
+    found = {m.run: m for numbers in measured.by_run(tenant, rows).values() for m in numbers if m.metric == metric}
     return [
         {"run": row.name, "verdict": standing(row), "mean": m.mean, "sd": m.sd, "unit": m.unit, "this": row.id == run.id}
         for row in rows
