@@ -142,10 +142,12 @@ def _migrate(home: Home) -> None:
     from django.core.management import call_command
 
     from trueup.kernel.evidence.guards import assert_guards
+    from trueup.kernel.work.tallies import ensure
 
     with _alone(home):
         call_command("migrate", verbosity=0, interactive=False)
         assert_guards()
+        ensure()
         _note_schema(schema())
     if home.database.exists():
         home.database.chmod(0o600)

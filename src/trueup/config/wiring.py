@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def wire() -> None:
     """Register every room's actions and predicates."""
     from trueup.domains.automation import catalogue as automation
+    from trueup.domains.automation import jobs as visits  # noqa: F401 - registers the handler
     from trueup.domains.telemetry import catalogue as telemetry
     from trueup.domains.telemetry import jobs as comparisons  # noqa: F401 - registers the handler
     from trueup.kernel.actions.registry import register

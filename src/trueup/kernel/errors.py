@@ -60,7 +60,7 @@ class NotFound(TrueupError):
 
 
 class Refused(TrueupError):
-    """Policy, or a check of the action, does not allow this."""
+    """Policy, or a check of the action, does not allow this; ``details["entry"]`` joins the ledger's entry of the refusal."""
 
     code = "REFUSED"
     exit_code = ExitCode.REFUSED

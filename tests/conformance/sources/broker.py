@@ -21,6 +21,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def answers(port):
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @dataclass
 class Mosquitto:
     """A broker on loopback, whose sessions outlive it.
@@ -58,12 +63,8 @@ class Mosquitto:
         )
         with (self.folder / "mosquitto.log").open("a") as log:
             self.child = subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=log, stderr=log)
-        until(self._answers, "the broker answers")
+        until(lambda: answers(self.port), "the broker answers")
         return self
-
-    def _answers(self):
-        with closing(socket.socket()) as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self):
         if self.child is not None and self.child.poll() is None:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.conformance.sources.broker import Mosquitto
+from tests.conformance.sources.natsserver import NatsServer
 from tests.conformance.sources.running import Captures
 
 
@@ -18,5 +19,12 @@ def captures(template_home, tmp_path):
 @pytest.fixture
 def broker(tmp_path):
     found = Mosquitto(tmp_path).start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def server(tmp_path):
+    found = NatsServer(tmp_path).start().stream()
     yield found
     found.stop()

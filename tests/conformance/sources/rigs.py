@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conformance.sources.broker import Mosquitto
+from tests.conformance.sources.natsserver import NatsServer
 from tests.conformance.sources.running import Running
 
 
@@ -57,6 +58,7 @@ class Rig:
 @dataclass
 class Mqtt(Rig):
     version: str = "3.1.1"
+    topic: str = "rig/7"
 
     def begin(self):
         self.broker = Mosquitto(self.folder).start()
@@ -68,14 +70,23 @@ class Mqtt(Rig):
         return ["--source", "mqtt", "--broker", self.broker.address, "--topic", "rig/#", "--mqtt-version", self.version]
 
     def feed(self, first, last):
-        self.broker.publish("rig/7", numbered(first, last))
+        self.broker.publish(self.topic, numbered(first, last))
 
     def feed_poison(self):
-        self.broker.publish("rig/7", [b"\xff{not json"])
+        self.broker.publish(self.topic, [b"\xff{not json"])
 
 
 class Mqtt5(Mqtt):
     version = "5"
+
+
+class Nats(Mqtt):
+    def begin(self):
+        self.topic = "rig.7"
+        self.broker = NatsServer(self.folder).start().stream()
+
+    def args(self):
+        return ["--source", "nats", "--broker", self.broker.address, "--stream", "RIG", "--ack-wait", "2"]
 
 
 class FileReplay(Rig):
@@ -165,6 +176,7 @@ class SyslogUnix(SyslogSocket):
 RIGS = {
     "mqtt 3.1.1": Mqtt,
     "mqtt 5": Mqtt5,
+    "nats": Nats,
     "file_replay": FileReplay,
     "syslog file": SyslogFile,
     "syslog udp": SyslogSocket,

@@ -24,13 +24,13 @@ def feed(rig, first, last):
     """Send big messages, each with its number."""
     messages = [json.dumps({"seq": n, "note": PADDING}).encode() for n in range(first, last)]
     if hasattr(rig, "broker"):
-        rig.broker.publish("rig/7", messages)
+        rig.broker.publish(rig.topic, messages)
     else:
         with rig.path.open("ab") as file:
             file.write(b"".join(one + b"\n" for one in messages))
 
 
-@pytest.fixture(params=["mqtt 3.1.1", "file_replay"])
+@pytest.fixture(params=["mqtt 3.1.1", "nats", "file_replay"])
 def rig(request, tmp_path):
     found = RIGS[request.param](tmp_path)
     found.begin()

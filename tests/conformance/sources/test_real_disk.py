@@ -79,7 +79,7 @@ class Disk:
             return False
 
 
-@pytest.fixture(params=["mqtt 3.1.1", "file_replay"])
+@pytest.fixture(params=["mqtt 3.1.1", "nats", "file_replay"])
 def rig(request, tmp_path):
     found = RIGS[request.param](tmp_path)
     found.begin()
@@ -109,7 +109,7 @@ def test_a_full_disk_degrades_the_capture_with_an_alert_and_with_room_again_noth
     assert alerts(captures.home) == [("telemetry.capture.degraded", "capture:it", "resolved")]
 
 
-@pytest.mark.parametrize("rig", ["mqtt 3.1.1"], indirect=True)
+@pytest.mark.parametrize("rig", ["mqtt 3.1.1", "nats"], indirect=True)
 def test_what_a_full_disk_did_not_take_was_never_acknowledged_to_the_broker(disk, rig, captures, tmp_path):
     disk.fill(2 * MIB)
     feed(rig, 0, MANY)
@@ -171,7 +171,7 @@ def test_what_was_captured_is_told_even_where_no_room_is_left_at_its_end(capture
     assert (code, document["stored"], document["not_stored"]) == (0, 5, 0)
 
 
-@pytest.mark.parametrize("rig", ["mqtt 3.1.1"], indirect=True)
+@pytest.mark.parametrize("rig", ["mqtt 3.1.1", "nats"], indirect=True)
 def test_on_a_slow_disk_nothing_is_acknowledged_before_it_is_written(rig, captures):
     captures.program = [sys.executable, str(Path(__file__).with_name("slow.py"))]
     running = captures.start(*rig.args()).live()

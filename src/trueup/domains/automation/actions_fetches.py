@@ -159,9 +159,13 @@ class FetchPages(Action[FetchInput, None, Fetched]):
 def _body(ctx: Context, page: Page) -> Artifact | None:
     if page.answer is None or not page.answer.body:
         return None
-    kind = page.answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    media_type = kind if _MEDIA_TYPE.match(kind) else "application/octet-stream"
-    return ctx.ports.artifacts.put(ctx.tenant, page.answer.body, name="page", media_type=media_type)
+    return ctx.ports.artifacts.put(ctx.tenant, page.answer.body, name="page", media_type=media_type_of(page.answer.headers))
+
+
+def media_type_of(headers: Mapping[str, str]) -> str:
+    """Return the media type that an answer says it has; that of unknown bytes where it says none that could be."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind if _MEDIA_TYPE.match(kind) else "application/octet-stream"
 
 
 def subject_of(url: str) -> str:

@@ -14,6 +14,7 @@ from trueup.kernel.actions.base import Action, Context, Input, Outcome
 from trueup.kernel.errors import Conflict, NotFound
 from trueup.kernel.policy.engine.model import Risk
 
+_DIGEST = re.compile(r"^[0-9a-f]{64}$")
 _PATH = re.compile(r"^/[^\x00-\x20\x7f?#]*$")
 
 
@@ -89,7 +90,20 @@ class PutPolicyInput(HostInput):
     per_minute: int = Field(default=5, ge=0, le=100_000)
     per_hour: int = Field(default=30, ge=0, le=1_000_000)
     concurrent: int = Field(default=1, ge=0, le=1_000)
+    scripts: tuple[str, ...] = Field(default=(), max_length=100, description="SHA-256 of scripts that the tier custom may run")
     notes: str = Field(default="", max_length=2_000)
+    after: int | None = Field(
+        default=None,
+        ge=0,
+        description="write it only if this version is in force (0: none is), and nobody wrote another meanwhile",
+    )
+
+    @field_validator("scripts")
+    @classmethod
+    def _scripts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not _DIGEST.match(one) for one in value):
+            raise ValueError("a script is named by its SHA-256, 64 hexadecimal digits in lower case")
+        return tuple(sorted(set(value)))
 
     @field_validator("ports")
     @classmethod
@@ -110,7 +124,7 @@ class PutPolicyInput(HostInput):
 
     def body(self) -> dict[str, Any]:
         """Return what is stored of it."""
-        return self.model_dump(mode="json", exclude={"host"})
+        return self.model_dump(mode="json", exclude={"host", "after", *(() if self.scripts else ("scripts",))})
 
 
 class PutPolicy(Action[PutPolicyInput, None, None]):
@@ -123,8 +137,16 @@ class PutPolicy(Action[PutPolicyInput, None, None]):
     input = PutPolicyInput
 
     def apply(self, ctx: Context, input: PutPolicyInput, loaded: None, prepared: None) -> Outcome:
-        """Write the next version; the same as the newest is that version."""
+        """Write the next version; the same as the newest is that version.
+
+        Raises:
+            Conflict: another version is in force than the one that this was written after.
+        """
         there = snapshots.policy_versions(ctx.tenant, input.host)
+        in_force = there[0].version if there and not there[0].retired else 0
+        if input.after not in (None, in_force):
+            found = f"version {in_force} is in force" if in_force else "none is in force"
+            raise Conflict(f"the policy of {input.host} has changed: {found}", remedy="look at it, and write yours again")
         if there and not there[0].retired and there[0].body == input.body():
             return _outcome(there[0])
         return _outcome(_next(ctx, input.host, there, input.body()))

@@ -1,6 +1,13 @@
 """All actions of this room, for ``config.wiring``."""
 
-from trueup.domains.automation import actions_authorizations, actions_breakers, actions_fetches, actions_force, actions_policies
+from trueup.domains.automation import (
+    actions_authorizations,
+    actions_breakers,
+    actions_fetches,
+    actions_force,
+    actions_jobs,
+    actions_policies,
+)
 
 ACTIONS = (
     *actions_policies.ACTIONS,
@@ -8,4 +15,5 @@ ACTIONS = (
     *actions_force.ACTIONS,
     *actions_breakers.ACTIONS,
     *actions_fetches.ACTIONS,
+    *actions_jobs.ACTIONS,
 )

@@ -11,6 +11,7 @@ import click
 from trueup.domains.automation.cli_authorize import authorize
 from trueup.domains.automation.cli_breakers import breaker
 from trueup.domains.automation.cli_fetch import fetch
+from trueup.domains.automation.cli_jobs import job
 from trueup.domains.automation.cli_policies import kill, policy
 from trueup.kernel.doors import App, leave, pass_store
 from trueup.kernel.words import ExitCode
@@ -107,3 +108,4 @@ automation.add_command(kill)
 automation.add_command(authorize)
 automation.add_command(breaker)
 automation.add_command(fetch)
+automation.add_command(job)

@@ -53,7 +53,7 @@ class _Stored:
     total: int
 
 
-def begin(tenant: UUID, authority: str, most: Limits, now: datetime, *, lease: timedelta = LEASE) -> Turn:
+def begin(tenant: UUID, authority: str, most: Limits, now: datetime, *, lease: timedelta = LEASE, within: str = "") -> Turn:
     """Ask for one hop to an authority, and count it.
 
     Args:
@@ -62,13 +62,14 @@ def begin(tenant: UUID, authority: str, most: Limits, now: datetime, *, lease: t
         most: limits of its policy.
         now: the time.
         lease: how long it counts as running at most.
+        within: a lease that the caller holds: it goes on, and the hop runs within it.
     """
     with _locked(tenant, authority) as (stored, write):
         _expire(stored, now)
-        answer = limits.begin(stored.usage, most, now)
+        answer = limits.begin(_without(stored, within), most, now)
         if not answer.allowed:
             return Turn("", answer.rule, answer.again)
-        id = uuid4().hex
+        id = within or uuid4().hex
         stored.usage = answer.usage
         stored.leases[id] = now + lease
         stored.total += 1
@@ -76,7 +77,11 @@ def begin(tenant: UUID, authority: str, most: Limits, now: datetime, *, lease: t
         return Turn(id)
 
 
-def begin_allowed(tenant: UUID, decision: Decision, now: datetime, *, lease: timedelta = LEASE) -> Turn:
+def _without(stored: _Stored, lease: str) -> Usage:
+    return replace(stored.usage, running=len(stored.leases) - (lease in stored.leases))
+
+
+def begin_allowed(tenant: UUID, decision: Decision, now: datetime, *, lease: timedelta = LEASE, within: str = "") -> Turn:
     """Ask for the hop of a decision: within the limits of its policy and the ceilings of its authorization.
 
     Raises:
@@ -85,7 +90,7 @@ def begin_allowed(tenant: UUID, decision: Decision, now: datetime, *, lease: tim
     if not decision.allowed or decision.target is None:
         raise ValueError("what is refused is not counted")
     with transaction.atomic():
-        turn = begin(tenant, decision.target.authority, decision.limits, now, lease=lease)
+        turn = begin(tenant, decision.target.authority, decision.limits, now, lease=lease, within=within)
         if not turn.allowed or decision.authorization is None:
             return turn
         rule, again = _authorized(tenant, decision.authorization[0], decision.ceilings, turn.lease, now, lease)
@@ -102,7 +107,7 @@ def _authorized(
         return "", None
     with _locked(tenant, key_of(id)) as (stored, write):
         _expire(stored, now)
-        rule, again = over(stored.usage, stored.total, ceilings, now)
+        rule, again = over(_without(stored, lease), stored.total, ceilings, now)
         if not rule:
             kept = tuple(at for at in stored.usage.begun if at > now - limits.HOUR)
             stored.usage = replace(stored.usage, begun=(*kept, max((now, *kept))))
@@ -141,6 +146,26 @@ def usage(tenant: UUID, authority: str, now: datetime) -> Usage:
     stored = _read(row.usage if row else {})
     _expire(stored, now)
     return stored.usage
+
+
+def in_use(tenant: UUID, now: datetime, *, looked_at: int = 5_000) -> dict[str, Usage]:
+    """Return what authorities and authorizations were used for within the last hour, to show it; for no decision.
+
+    Args:
+        tenant: whose.
+        now: the time.
+        looked_at: how many meters are read, the newest first.
+    """
+    rows = Meter.objects.filter(tenant=tenant).order_by("-id").values_list("authority", "usage")
+    found: dict[str, Usage] = {}
+    for authority, body in rows[:looked_at]:
+        stored = _read(body)
+        _expire(stored, now)
+        begun = tuple(at for at in stored.usage.begun if at > now - limits.HOUR)
+        waits = stored.usage.not_before is not None and stored.usage.not_before > now
+        if begun or stored.leases or waits:
+            found[authority] = replace(stored.usage, begun=begun)
+    return found
 
 
 def _expire(stored: _Stored, now: datetime) -> None:

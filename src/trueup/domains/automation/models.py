@@ -1,4 +1,4 @@
-"""What is stored of automation: policies about hosts, who authorized what, and what is switched off."""
+"""What is stored of automation: policies about hosts, who authorized what, what is switched off, and how jobs ended."""
 
 from django.db import models
 
@@ -123,3 +123,69 @@ class RobotsCopy(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "origin"], name="robots_copy_once")]
+
+
+class Run(models.Model):
+    """One attempt at a job, as it ended; insert-only. What it did, step by step, is in the artifact ``manifest``."""
+
+    id = models.UUIDField(primary_key=True)
+    tenant = models.UUIDField()
+    job = models.UUIDField()
+    attempt = models.IntegerField()
+    authority = models.CharField(max_length=300)
+    url = models.TextField()
+    job_type = models.CharField(max_length=40)
+    strategy = models.CharField(max_length=20)
+    mode = models.CharField(max_length=30)
+    executor = models.CharField(max_length=10)  # http or browser
+    ended = models.CharField(max_length=12)  # see ``engine.endings.Ending``
+    final = models.BooleanField()  # no further attempt is made
+    code = models.CharField(max_length=40, blank=True)
+    reason = models.TextField(blank=True)
+    begun = models.DateTimeField()
+    at = models.DateTimeField()
+    elapsed_ms = models.IntegerField()
+    steps = models.IntegerField(default=0)
+    summary = models.JSONField(default=dict)
+    manifest = models.CharField(max_length=64)
+    record = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "job", "attempt"], name="run_attempt_once")]
+        indexes = [
+            models.Index(fields=["tenant", "at", "id"], name="run_newest"),
+            models.Index(fields=["tenant", "authority", "at"], name="run_authority"),
+        ]
+
+
+class Intent(models.Model):
+    """A request of a job that changes something out there, written down before it is sent."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.UUIDField()
+    job = models.UUIDField()
+    number = models.IntegerField()  # counts the job's such requests
+    method = models.CharField(max_length=10)
+    authority = models.CharField(max_length=300)
+    state = models.CharField(max_length=10)  # sent, or answered
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "job", "number"], name="intent_once")]
+
+
+class Session(models.Model):
+    """A browser's storage after somebody signed in, sealed; it belongs to one authority and ends by itself."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.UUIDField()
+    name = models.CharField(max_length=120)
+    authority = models.CharField(max_length=300)
+    version = models.IntegerField()
+    nonce = models.BinaryField()
+    sealed = models.BinaryField()
+    at = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="session_once")]

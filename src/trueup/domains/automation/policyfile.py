@@ -41,6 +41,7 @@ SCHEMA: Mapping[str, Any] = {
                     "per_minute": {"type": "integer", "minimum": 0},
                     "per_hour": {"type": "integer", "minimum": 0},
                     "concurrent": {"type": "integer", "minimum": 0},
+                    "scripts": {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
                     "notes": {"type": "string"},
                 },
             },

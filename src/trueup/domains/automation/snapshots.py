@@ -57,6 +57,7 @@ def policy_of(pattern: str, version: int, body: Mapping[str, Any]) -> HostPolicy
         paths=tuple(body["paths"]),
         strategies=frozenset(Strategy(name) for name in body["strategies"]),
         limits=Limits(body["per_minute"], body["per_hour"], body["concurrent"]),
+        scripts=frozenset(body.get("scripts", ())),
     )
 
 
@@ -132,6 +133,7 @@ def build(
             [
                 *(row.pattern, row.version, row.allowed, row.denied, sorted(row.ports), list(row.paths), sorted(row.strategies)),
                 *(row.limits.per_minute, row.limits.per_hour, row.limits.concurrent),
+                *([sorted(row.scripts)] if row.scripts else []),
             ]
             for row in rows
         ],

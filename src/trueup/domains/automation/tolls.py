@@ -1,7 +1,7 @@
 """What an allowed hop passes before it is made: a contact, robots, limits, ceilings and the breaker, in this order."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -27,10 +27,18 @@ _WORDS = {
 }
 
 
-def take(tenant: UUID, decision: Decision, now: datetime) -> Turn:
-    """Count a hop, and ask the breaker, in one transaction: one that the breaker holds back is not counted."""
+def take(tenant: UUID, decision: Decision, now: datetime, *, lease: timedelta = meters.LEASE, within: str = "") -> Turn:
+    """Count a hop, and ask the breaker, in one transaction: one that the breaker holds back is not counted.
+
+    Args:
+        tenant: whose.
+        decision: that allows it.
+        now: the time.
+        lease: how long it counts as running at most.
+        within: a lease that the caller holds already.
+    """
     with transaction.atomic():
-        turn = meters.begin_allowed(tenant, decision, now)
+        turn = meters.begin_allowed(tenant, decision, now, lease=lease, within=within)
         if not turn.allowed or decision.target is None:
             return turn
         may, breaker = breakers.enter(tenant, decision.target.authority, now)
@@ -38,6 +46,12 @@ def take(tenant: UUID, decision: Decision, now: datetime) -> Turn:
             return turn
         transaction.set_rollback(True)
         return Turn("", "breaker.open", breaker.until)
+
+
+def words(turn: Turn) -> str:
+    """Say what holds a hop back, and until when."""
+    again = f"; ask again at {turn.again:%Y-%m-%dT%H:%M:%SZ}" if turn.again else ""
+    return f"{_WORDS[turn.rule]}{again}"
 
 
 class Counted:
@@ -58,8 +72,7 @@ class Counted:
         if turn.allowed:
             self._leases[id(way.hop)] = turn.lease
             return "", ""
-        again = f"; ask again at {turn.again:%Y-%m-%dT%H:%M:%SZ}" if turn.again else ""
-        return turn.rule, f"{_WORDS[turn.rule]}{again}"
+        return turn.rule, words(turn)
 
     async def leave(self, way: Way) -> None:
         """End what the hop held."""
@@ -77,11 +90,19 @@ class Polite(Counted):
 
     async def enter(self, way: Way) -> tuple[str, str]:
         """Return the rule that holds a hop back, and words."""
-        if way.decision.mode is not Mode.INTERNAL and (self._contact or way.decision.private):
-            try:
-                may = await self._robots.may_fetch(way.target)
-            except HopRefused as refused:
-                return refused.rules[0], refused.details["reason"]
-            if not may.allowed:
-                return may.rule, may.reason
+        if self._contact or way.decision.private:
+            rule, reason = await leave_of(self._robots, way)
+            if rule:
+                return rule, reason
         return await super().enter(way)
+
+
+async def leave_of(robots: Robots, way: Way) -> tuple[str, str]:
+    """Return the rule by which a site's file holds a hop back, and words; empty where the target is verified as one's own."""
+    if way.decision.mode is Mode.INTERNAL:
+        return "", ""
+    try:
+        may = await robots.may_fetch(way.target)
+    except HopRefused as refused:
+        return refused.rules[0], refused.details["reason"]
+    return may.rule, may.reason

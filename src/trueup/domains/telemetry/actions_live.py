@@ -37,7 +37,7 @@ class NamedInput(Input):
 class StartInput(NamedInput):
     """Which capture, and of what."""
 
-    kind: Literal["mqtt", "syslog", "file_replay", "host"]
+    kind: Literal["mqtt", "nats", "syslog", "file_replay", "host"]
     where: str = Field(default="", max_length=2000)
 
 

@@ -20,19 +20,24 @@ def capture() -> None:
 
 
 _START = (
-    click.option("--source", "kind", required=True, type=click.Choice(["mqtt", "syslog", "file_replay", "host"]), help="What to listen to."),
+    click.option("--source", "kind", required=True, type=click.Choice(["mqtt", "nats", "syslog", "file_replay", "host"]), help="What to listen to."),
     click.option("--name", required=True, help="What the capture is called; the same name goes on where it stopped."),
     click.option("--duration", type=HOURS, help="Seconds after which it stops."),
     click.option("--max-events", default=0, type=click.IntRange(0), help="Messages after which it stops (0: no limit)."),
-    click.option("--broker", default="", metavar="URL", help="mqtt: mqtt://HOST:PORT, or mqtts:// for TLS."),
-    click.option("--topic", "topics", multiple=True, help="mqtt: a filter to subscribe to; may be repeated."),
+    click.option("--broker", default="", metavar="URL", help="mqtt://HOST:PORT, mqtts:// for TLS; nats://HOST:PORT, tls:// for TLS."),
+    click.option("--topic", "topics", multiple=True, help="mqtt: a filter to subscribe to; may be repeated. nats: a subject of the stream; default: all."),
+    click.option("--stream", default="", metavar="NAME", help="nats: the JetStream stream to read."),
+    click.option("--ack-wait", default=10.0, show_default=True, type=click.FloatRange(1, 3600), help="nats: seconds before the server sends again."),
     click.option("--qos", default="1", show_default=True, type=click.Choice(["0", "1"]), help="mqtt: 1 is acknowledged when it is stored."),
     click.option("--mqtt-version", "version", default="3.1.1", show_default=True, type=click.Choice(["3.1.1", "5"]), help="mqtt: protocol."),
-    click.option("--client-id", default="", help="mqtt: name of the session at the broker; default: one for this capture."),
+    click.option("--client-id", default="", help="mqtt: name of the session at the broker. nats: of the consumer. Default: one for this capture."),
     click.option("--session-expiry", "expiry", default=604_800, show_default=True, type=click.IntRange(0), help="mqtt 5: seconds a session is kept."),
-    click.option("--username", default="", help="mqtt: user."),
-    click.option("--password-env", default="", metavar="VAR", help="mqtt: variable of the environment that holds the password."),
-    click.option("--password-secret", default="", metavar="NAME", help="mqtt: secret that holds the password."),
+    click.option("--username", default="", help="mqtt, nats: user."),
+    click.option("--password-env", default="", metavar="VAR", help="mqtt, nats: variable of the environment that holds the password."),
+    click.option("--password-secret", default="", metavar="NAME", help="mqtt, nats: secret that holds the password."),
+    click.option("--token-env", default="", metavar="VAR", help="nats: variable of the environment that holds the token."),
+    click.option("--token-secret", default="", metavar="NAME", help="nats: secret that holds the token."),
+    click.option("--creds", type=PATH, help="nats: file of credentials, with the user's JWT and key."),
     click.option("--ca", type=PATH, help="TLS: authorities to trust (syslog: of senders, who then must show a certificate)."),
     click.option("--certificate", type=PATH, help="TLS: certificate to show."),
     click.option("--key", type=PATH, help="TLS: key of the certificate."),
@@ -61,13 +66,14 @@ def start(app: App, /, name: str, duration: float | None, max_events: int, **ask
     """Listen to a source until it is stopped (Ctrl-C, SIGTERM), or for as long or as much as is asked for.
 
     Exit codes: 0 when it was stopped, 30 NO_DATA when nothing came, 1 when something that was heard could not be stored,
-    5 when the broker refuses, 7 when the capture runs already.
+    3 when the broker has no such stream, 5 when the broker refuses, 7 when the capture runs already.
     """
     from trueup.domains.telemetry.capturing import run_capture
     from trueup.domains.telemetry.sources.live.build import Asked
 
-    password = _password(app, asked.pop("password_env"), asked.pop("password_secret"))
-    source = Asked(**{**asked, "qos": int(asked["qos"]), "password": password})
+    for what in ("password", "token"):
+        asked[what] = _secret(app, what, asked.pop(f"{what}_env"), asked.pop(f"{what}_secret"))
+    source = Asked(**{**asked, "qos": int(asked["qos"])})
     done = dict(run_capture(app, _named(name), source, seconds=duration or 0.0, limit=max_events))
     if not done["received"] and not done["not_stored"]:
         app.emit({"verdict": Verdict.NO_DATA, "findings": [], **done}, [f"{Verdict.NO_DATA}  nothing came ({done['reason']})"])
@@ -89,17 +95,18 @@ def _named(name: str) -> str:
     return name
 
 
-def _password(app: App, variable: str, secret: str) -> str:
+def _secret(app: App, what: str, variable: str, secret: str) -> str:
+    """Return a password or a token; empty where none was named."""
     from trueup.domains.telemetry.sources.live.build import password_of
 
     if variable and secret:
-        raise UsageError("--password-env and --password-secret both name a password", remedy="name one of them")
+        raise UsageError(f"--{what}-env and --{what}-secret both name a {what}", remedy="name one of them")
     if secret:
         from trueup.kernel.secrets.vault import Vault
 
         context = app.session.context()
         return Vault(context.ports.keys.path / "secrets.key").reveal(context.tenant, secret).get_secret_value()
-    return password_of(variable) if variable else ""
+    return password_of(variable, option=f"--{what}-env") if variable else ""
 
 
 def _ended(done: Mapping[str, Any]) -> Iterable[str]:

@@ -22,6 +22,7 @@ ROOMS = {
     "policy": "trueup.kernel.policy.api",
     "gates": "trueup.kernel.gates.api",
     "telemetry": "trueup.domains.telemetry.api",
+    "automation": "trueup.domains.automation.api",
     "identity": "trueup.kernel.identity.api",
     "change": "trueup.kernel.change.api",
     "work": "trueup.kernel.work.api",
@@ -29,6 +30,9 @@ ROOMS = {
     "subjects": "trueup.kernel.subjects.api",
 }
 """Where each room's own endpoints are; a room without any has its actions' alone."""
+
+OLDER = "trueup.domains.automation.api_compat"
+"""Paths of an older interface, right below the version."""
 
 ABOUT = """Compare what is claimed with what is, act only under policy, and prove both.
 
@@ -99,7 +103,7 @@ class TrueupAPI(NinjaAPI):
 
 
 def _problem_schema() -> dict[str, Any]:
-    from trueup.faces.api.actions import inlined
+    from trueup.kernel.http.bodies import inlined
     from trueup.kernel.http.replies import Problem
 
     return inlined(Problem.model_json_schema())
@@ -120,6 +124,8 @@ def make_api() -> NinjaAPI:
     for room, module in ROOMS.items():
         if find_spec(module.rpartition(".")[0]) is not None and find_spec(module) is not None:
             api.add_router(f"/v1/{room}", import_module(module).router, tags=[room])
+    if find_spec(OLDER.rpartition(".")[0]) is not None and find_spec(OLDER) is not None:
+        api.add_router("/v1", import_module(OLDER).router)
     api.add_router("/v1", actions_router())
     api.add_exception_handler(TrueupError, _known)
     api.add_exception_handler(ValidationError, _invalid)

@@ -17,7 +17,12 @@ from trueup.kernel.http.navigation import Line
 
 SHOWN, READ = 8, 400
 CLAIMS = (telemetry.VERDICT.key, gates.OUTCOME.key)
-BROUGHT = ("trueup.kernel.change.web.home", "trueup.kernel.work.web.home", "trueup.kernel.notify.web.home")
+BROUGHT = (
+    "trueup.domains.automation.web.home",
+    "trueup.kernel.change.web.home",
+    "trueup.kernel.work.web.home",
+    "trueup.kernel.notify.web.home",
+)
 """Modules of rooms with ``needs_me(request) -> list[Line]``."""
 
 

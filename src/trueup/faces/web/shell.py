@@ -15,6 +15,7 @@ from trueup.kernel.http.navigation import Item
 ROOMS = (
     "trueup.kernel.evidence.web.urls",
     "trueup.domains.telemetry.web.urls",
+    "trueup.domains.automation.web.urls",
     "trueup.kernel.work.web.urls",
     "trueup.kernel.change.web.urls",
     "trueup.kernel.notify.web.urls",
@@ -23,7 +24,7 @@ ROOMS = (
     "trueup.kernel.policy.web.urls",
 )
 """Where each room's pages are, in the order of the navigation."""
-SECTIONS = ("", "Evidence", "Telemetry", "Work", "Approvals", "Alerts", "Administration")
+SECTIONS = ("", "Evidence", "Telemetry", "Automation", "Work", "Approvals", "Alerts", "Administration")
 HOME = Item("", "Home", "/", "home")
 
 

@@ -17,6 +17,7 @@ class JobRequest:
         kind: registered name of the handler (``automation.check.run``).
         args: JSON-able input of the handler; no secrets, those go by reference.
         key: unique within tenant and kind: the same key again is the same job. None: always a new job.
+        same: names of args that have to be the same when a key is used again; it is a conflict where they are not.
         priority: 0 (urgent) … 9 (when there is nothing else).
         concurrency_key: jobs that share it run one at a time within the tenant; empty for no limit.
         not_before: earliest start; None for at once.
@@ -30,6 +31,7 @@ class JobRequest:
     concurrency_key: str = ""
     not_before: datetime | None = None
     max_attempts: int | None = None
+    same: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

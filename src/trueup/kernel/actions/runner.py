@@ -209,7 +209,7 @@ class _Run:
         except PolicyRefused:
             raise
         except Refused as exc:
-            self._end(attempts.REFUSED, exc.code)
+            self._end(attempts.REFUSED, exc.code, note=exc.details.get("entry"))
             raise
         except TrueupError as exc:
             self._end(attempts.FAILED, exc.code)
@@ -341,16 +341,16 @@ class _Run:
             batch_size=500,
         )
 
-    def _end(self, state: str, error: str) -> None:
+    def _end(self, state: str, error: str, *, note: Mapping[str, Any] | None = None) -> None:
         # A store that cannot be written now (disk full) leaves the attempt open; recovery closes it later.
         with suppress(DatabaseError):
-            self._close(state, error)
+            self._close(state, error, note or {})
 
-    def _close(self, state: str, error: str) -> None:
+    def _close(self, state: str, error: str, note: Mapping[str, Any]) -> None:
         if self.attempt is None or not Attempt.objects.filter(id=self.attempt.id).exists():
             self.attempt = None
             self._begin(attempts.RUNNING)
         with transaction.atomic():
             if attempts.finish(self._row, state, self.ctx.now, error=error):
-                body = attempts.entry_body(self.ctx, self._row, state, error=error, policies=list(self.policies))
-                ledger.append(self.ctx.tenant, body)
+                said = {"error": error, "policies": list(self.policies), "note": dict(note)}
+                ledger.append(self.ctx.tenant, attempts.entry_body(self.ctx, self._row, state, **said))

@@ -80,8 +80,16 @@ class Vault:
         row = Secret.objects.filter(tenant=tenant, name=name).first()
         if row is None:
             raise NotFound(f"there is no secret {name!r}", remedy="store it with 'trueup secret put'")
+        return self.unseal(tenant, name, row.version, bytes(row.nonce), bytes(row.sealed))
+
+    def unseal(self, tenant: UUID, name: str, version: int, nonce: bytes, sealed: bytes) -> SecretStr:
+        """Open what was sealed for a tenant, a name and a version.
+
+        Raises:
+            Damaged: the bytes are not what was sealed for them.
+        """
         try:
-            opened = self._cipher().decrypt(bytes(row.nonce), bytes(row.sealed), _bound(tenant, name, row.version))
+            opened = self._cipher().decrypt(nonce, sealed, _bound(tenant, name, version))
         except InvalidTag as exc:
             raise Damaged(f"the secret {name!r} cannot be opened: it was changed, moved, or sealed with another key") from exc
         return SecretStr(opened.decode())

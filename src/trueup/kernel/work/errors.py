@@ -1,5 +1,7 @@
 """How work can end without its result."""
 
+from datetime import datetime
+
 from trueup.kernel.errors import Conflict, Refused, TrueupError, UsageError
 
 
@@ -52,3 +54,21 @@ class ResultTooLarge(UsageError):
     """A job's result does not fit into its row."""
 
     code = "RESULT_TOO_LARGE"
+
+
+class Final(TrueupError):
+    """What a job was to do has ended badly, and no further attempt mends it; the code says how."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Postponed(TrueupError):
+    """A job may not go on yet (a limit, a breaker); it goes back to the queue, and the attempt does not count."""
+
+    code = "POSTPONED"
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until

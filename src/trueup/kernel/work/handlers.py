@@ -62,6 +62,7 @@ class Handler:
 
 _handlers: dict[str, Handler] = {}
 _subscriptions: list[tuple[str, str]] = []
+_endings: list[Callable[[], None]] = []
 
 
 def handler(kind: str, **options: Any) -> Callable[[Function], Function]:
@@ -113,3 +114,15 @@ def subscribe(pattern: str, *, kind: str) -> None:
 def subscribers(event: str) -> list[str]:
     """Return the kinds that are told of an event, each once, by name."""
     return sorted({kind for pattern, kind in _subscriptions if fnmatchcase(event, pattern)})
+
+
+def at_end(call: Callable[[], None]) -> None:
+    """Have something called when a worker of this process ends: what handlers keep open between jobs is closed there."""
+    if call not in _endings:
+        _endings.append(call)
+
+
+def end() -> None:
+    """Close what handlers keep open."""
+    for call in _endings:
+        call()

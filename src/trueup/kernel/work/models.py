@@ -79,6 +79,20 @@ class JobEvent(models.Model):
         ]
 
 
+class Tally(models.Model):
+    """How many jobs are in one state; written by triggers alone, see :mod:`tallies`. Several rows of a cell are added up."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.UUIDField()
+    kind = models.TextField()
+    state = models.TextField()
+    priority = models.SmallIntegerField()
+    n = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "kind", "state", "priority"], name="tally_cell")]
+
+
 class TenantLimit(models.Model):
     """How many jobs of a tenant may run at once, over all workers."""
 

@@ -13,7 +13,7 @@ from trueup.kernel.work.claims import Claimed, Ended
 from trueup.kernel.work.engine.backoff import Backoff
 from trueup.kernel.work.engine.digest import canonical
 from trueup.kernel.work.engine.states import Move, failed
-from trueup.kernel.work.errors import ChildFailed, OutOfMemory, PrincipalGone, ResultTooLarge
+from trueup.kernel.work.errors import ChildFailed, Final, OutOfMemory, Postponed, PrincipalGone, ResultTooLarge
 from trueup.kernel.work.fence import JobFence
 from trueup.kernel.work.host import Host
 
@@ -21,7 +21,7 @@ RESULT_BYTES = 64 * 1024
 REFUSED_RUN = "work.job.run"
 """What a refusal is called in the ledger when who asked for a job may act no more."""
 
-_PERMANENT = (Refused, UsageError, NotFound, IdempotencyConflict, Held)
+_PERMANENT = (Refused, UsageError, NotFound, IdempotencyConflict, Held, Final)
 
 
 def permanent(exc: BaseException) -> bool:
@@ -55,8 +55,10 @@ def succeeded(job: Claimed, value: object) -> Ended:
 
 
 def failure(job: Claimed, exc: BaseException, backoff: Backoff, now: datetime) -> Ended:
-    """Return how an attempt ends that failed."""
+    """Return how an attempt ends that failed, or that may not go on yet."""
     code, words = problem(exc)
+    if isinstance(exc, Postponed):
+        return Ended(job, Move.RETURN, error=f"{code}: {words}"[:2000], again=max(exc.until, now))
     move = failed(permanent=permanent(exc), attempts=job.attempts, max_attempts=job.max_attempts)
     again = now + backoff.wait(job.attempts, seed=str(job.id)) if move is Move.RETRY else None
     return Ended(job, move, error=f"{code}: {words}"[:2000], again=again)

@@ -1,11 +1,13 @@
 """The port that actions reach: jobs and events, written in the caller's transaction."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
 
+from trueup.kernel.actions.errors import IdempotencyConflict
 from trueup.kernel.actions.ports import Event, JobRequest
 from trueup.kernel.errors import UsageError
 from trueup.kernel.work import handlers, wake
@@ -21,19 +23,21 @@ class WorkRoom:
     def submit(self, tenant: UUID, jobs: Sequence[JobRequest], *, entry: int, principal: str, now: datetime) -> list[UUID]:
         """Write job rows inside the caller's transaction; return their ids, in the order given.
 
-        A key that a job of the kind has already answers with that job, whatever else was asked.
+        A key that a job of the kind has already answers with that job, whatever else was asked but ``same``.
 
         Raises:
             NotFound: there is no such kind.
             UsageError: args that do not fit the kind, or a priority that does not exist.
+            IdempotencyConflict: a key was used before, and an arg that has to be the same is another.
         """
         made = [row(tenant, checked(request), entry=entry, principal=principal, now=now) for request in jobs]
         # Always in the same order: two transactions that share keys wait for each other once, never in a ring.
         ordered = sorted(made, key=lambda job: (job.kind, job.key or ""))
         insert(ordered)
         ids = _keyed(tenant, made)
+        _require_same(made, jobs, ids)
         wake.announce()
-        return [ids.get((job.kind, job.key), job.id) if job.key is not None else job.id for job in made]
+        return [ids[job.kind, job.key][0] if job.key is not None else job.id for job in made]
 
     def publish(self, tenant: UUID, events: Sequence[Event], *, entry: int, now: datetime) -> None:
         """Write outbox rows inside the caller's transaction."""
@@ -91,14 +95,27 @@ def insert(rows: Sequence[Job]) -> None:
     Job.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
-def _keyed(tenant: UUID, made: list[Job]) -> dict[tuple[str, str | None], UUID]:
-    """Return the jobs that hold the keys of these rows, whoever wrote them."""
+def _require_same(made: Sequence[Job], jobs: Sequence[JobRequest], kept: Mapping[tuple[str, str | None], tuple[UUID, str]]) -> None:
+    for job, request in zip(made, jobs, strict=True):
+        if not request.same or job.key is None or kept[job.kind, job.key][0] == job.id:
+            continue
+        before, asked = (json.loads(args) for args in (kept[job.kind, job.key][1], job.args))
+        if any(before.get(name) != asked.get(name) for name in request.same):
+            raise IdempotencyConflict(
+                f"the key {job.key!r} was used for another job of the kind {job.kind}",
+                remedy="use a new key for a new job, or repeat the first request as it was",
+                details={"key": job.key, "job": str(kept[job.kind, job.key][0])},
+            )
+
+
+def _keyed(tenant: UUID, made: list[Job]) -> dict[tuple[str, str | None], tuple[UUID, str]]:
+    """Return the jobs that hold the keys of these rows, whoever wrote them, and their args."""
     keys: dict[str, list[str]] = {}
     for job in made:
         if job.key is not None:
             keys.setdefault(job.kind, []).append(job.key)
-    found: dict[tuple[str, str | None], UUID] = {}
+    found: dict[tuple[str, str | None], tuple[UUID, str]] = {}
     for kind, wanted in keys.items():
-        rows = Job.objects.filter(tenant=tenant, kind=kind, key__in=wanted).values_list("key", "id")
-        found |= {(kind, key): id for key, id in rows}
+        rows = Job.objects.filter(tenant=tenant, kind=kind, key__in=wanted).values_list("key", "id", "args")
+        found |= {(kind, key): (id, args) for key, id, args in rows}
     return found

@@ -16,7 +16,7 @@ from trueup.kernel import tenancy
 from trueup.kernel.actions.attempts import alive
 from trueup.kernel.actions.runner import run
 from trueup.kernel.errors import TrueupError
-from trueup.kernel.work import claims, outbox, scheduler, sql, wake
+from trueup.kernel.work import claims, outbox, scheduler, sql, tallies, wake
 from trueup.kernel.work.engine import lease
 from trueup.kernel.work.host import Host
 from trueup.kernel.work.models import WorkerRow
@@ -93,6 +93,7 @@ class Upkeep:
         self._every("extend", third, self._extend)
         self._every("flush", FLUSH, self._flush)
         self._every("lost", SEEN, self._free_lost)
+        self._every("tally", SEEN, tallies.add_up)
         self._every("seen", SEEN, lambda: self._seen("stopping" if self._worker.stopping else "working"))
 
     def _every(self, name: str, seconds: float, do: Callable[[], object]) -> None:

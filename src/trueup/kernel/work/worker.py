@@ -134,6 +134,7 @@ class Worker:
                 self._give_back()
                 self._slots.close(wait=1.0)
                 self._upkeep.stop()
+                handlers.end()
         return self.ended
 
     def _guarded(self) -> None:

@@ -1,4 +1,4 @@
-"""A real browser behind the proxy: whatever a page tries, what is not allowed never sees a connection; what is allowed loads."""
+"""A real browser of the pool behind a job's proxy: whatever a page tries, what is not allowed never sees a connection; what is allowed loads."""
 
 import asyncio
 import socket
@@ -6,6 +6,7 @@ import ssl
 import time
 from ipaddress import ip_address
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from aiohttp import WSMsgType, web
@@ -14,7 +15,8 @@ from playwright.async_api import Error, async_playwright
 from tests.domains.automation.egress.listening import Forbidden
 from tests.domains.automation.egress.sites import Site
 from tests.domains.automation.egress.test_http import AGENT, NOW, opened
-from trueup.domains.automation.browser.launch import executable, launched
+from trueup.domains.automation.browser.launch import executable
+from trueup.domains.automation.browser.pool import Pool
 from trueup.domains.automation.egress.authority import Authority
 from trueup.domains.automation.egress.gate import Gate
 from trueup.domains.automation.egress.proxy import Proxy
@@ -69,15 +71,20 @@ class World:
 
         self.gate = Gate(snapshot, Asked(), lambda: NOW, Record("digest"), resolver=self.resolver)
         trust = ssl.create_default_context(cadata=self.targets.certificate.decode())
-        self.proxy = Proxy(self.gate, AGENT, trust=trust)
+        self.pool = Pool(AGENT, lambda: NOW)
+        self._lent = self.pool.lent(UUID(int=1))
+        self.browser, authority = self.run(self._lent.__aenter__())
+        self.proxy = Proxy(self.gate, AGENT, trust=trust, authority=authority)
         self.run(self.proxy.__aenter__())
-        self._launched = launched(self.proxy)
-        self.browser = self.run(self._launched.__aenter__())
         return self
 
+    def context(self, **profile):
+        return self.browser.context(through=self.proxy, **profile)
+
     def __exit__(self, *_):
-        self.run(self._launched.__aexit__(None, None, None))
         self.run(self.proxy.__aexit__(None, None, None))
+        self.run(self._lent.__aexit__(None, None, None))
+        self.run(self.pool.close())
         self.runner.close()
         for site in self.sites.values():
             site.__exit__()
@@ -100,7 +107,7 @@ class World:
         self.html, self.script, self.headers = html, script, headers or {}
 
         async def show():
-            context = await self.browser.context()
+            context = await self.context()
             try:
                 page = await context.new_page()
                 await page.goto(self.url(scheme, "/page"), wait_until="domcontentloaded")
@@ -117,7 +124,7 @@ class World:
 
     def goto(self, url):
         async def go():
-            context = await self.browser.context()
+            context = await self.context()
             try:
                 page = await context.new_page()
                 answer = await page.goto(url)
@@ -131,7 +138,7 @@ class World:
         self.html, self.headers = "<h1>page</h1>", {}
 
         async def evaluate():
-            context = await self.browser.context(**profile)
+            context = await self.context(**profile)
             try:
                 page = await context.new_page()
                 await page.goto(self.url(scheme, "/page"))
@@ -321,7 +328,7 @@ def test_a_websocket_that_is_allowed_talks_both_ways(world, scheme):
 
 def test_a_download_that_is_allowed_arrives_whole(world):
     async def go():
-        context = await world.browser.context(accept_downloads=True)
+        context = await world.context(accept_downloads=True)
         page = await context.new_page()
         async with page.expect_download() as waiting:
             await page.evaluate(f"location = '{world.url('https', '/file')}'")
@@ -366,7 +373,7 @@ def test_pages_see_an_automated_browser_whatever_the_profile(world, profile):
 
 def test_requests_that_the_driver_makes_itself_go_through_the_proxy_too(world):
     async def go():
-        context = await world.browser.context()
+        context = await world.context()
         refused = await context.request.get(f"http://127.0.0.1:{world.forbidden.port}/")
         allowed = await context.request.get(world.url("http", "/driver"))
         await context.close()
@@ -381,7 +388,7 @@ def test_requests_that_the_driver_makes_itself_go_through_the_proxy_too(world):
 )
 def test_a_profile_does_not_say_who_the_browser_is_or_where_it_goes_out(world, profile):
     with pytest.raises(UsageError):
-        world.run(world.browser.context(**profile))
+        world.run(world.context(**profile))
 
 
 def test_a_browsers_own_messages_are_never_malformed_or_too_many(world):

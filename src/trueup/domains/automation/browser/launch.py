@@ -23,7 +23,7 @@ from trueup.domains.automation.egress.proxy import Proxy
 from trueup.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext, BrowserType
+    from playwright.async_api import Browser, BrowserContext, BrowserType, ProxySettings
 
 PLACES = (
     "/usr/lib/chromium/chromium-headless-shell",
@@ -81,8 +81,12 @@ class Launched:
     proxy: Proxy
     home: Path
 
-    async def context(self, **profile: Any) -> "BrowserContext":
+    async def context(self, *, through: Proxy | None = None, **profile: Any) -> "BrowserContext":
         """Open an isolated context with a declared profile: viewport, locale, time zone and the like.
+
+        Args:
+            through: a proxy of its own, as its only way out; that of the browser where it is None.
+            profile: keyword arguments of Playwright's ``new_context``.
 
         Raises:
             UsageError: the profile sets what is not a job's to say.
@@ -90,7 +94,8 @@ class Launched:
         wrong = sorted(_NOT_FOR_JOBS & set(profile))
         if wrong:
             raise UsageError(f"{', '.join(wrong)} is not for a profile to set", remedy="leave it out")
-        return await self.browser.new_context(user_agent=self.agent, **profile)
+        way = None if through is None else way_out(through)
+        return await self.browser.new_context(user_agent=self.agent, proxy=way, **profile)
 
     def document(self) -> dict[str, Any]:
         """Return what evidence says about it."""
@@ -200,19 +205,18 @@ class _Start:
                 executable_path=self.wrapper,
                 chromium_sandbox=sandbox,
                 args=[*_SWITCHES, *trusting(self.proxy)],
-                # "<-loopback>": not even this machine's own addresses are reached around the proxy
-                proxy={
-                    "server": self.proxy.address,
-                    "username": self.proxy.user,
-                    "password": self.proxy.password,
-                    "bypass": "<-loopback>",
-                },
+                proxy=way_out(self.proxy),
                 env=_environment(self.home),
                 downloads_path=self.home / "downloads",
                 timeout=self.options.seconds * 1000,
             )
         except Error as exc:
             raise _why_not(exc) from exc
+
+
+def way_out(proxy: Proxy) -> "ProxySettings":
+    """Return the settings by which everything goes through a proxy: with "<-loopback>" this machine's own addresses too."""
+    return {"server": proxy.address, "username": proxy.user, "password": proxy.password, "bypass": "<-loopback>"}
 
 
 def trusting(proxy: Proxy) -> list[str]:

@@ -12,8 +12,11 @@ from trueup.domains.automation.egress.record import Hop, Record
 from trueup.domains.automation.engine.addresses import Address
 from trueup.domains.automation.engine.decide import Asked, Decision, decide, may_connect
 from trueup.domains.automation.engine.hostpolicy import Snapshot
+from trueup.domains.automation.engine.tiers import Mode
 from trueup.domains.automation.engine.urls import Target
 from trueup.kernel.errors import Refused
+
+JOB_HEADER, KEY_HEADER = "X-Automation-Job", "Idempotency-Key"
 
 type Resolve = Callable[[str, int], Awaitable[list[Address]]]
 type Snapshots = Callable[[], Snapshot]
@@ -35,12 +38,17 @@ class HopRefused(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An allowed hop: the one address that is connected to, and its line in the record."""
+    """An allowed hop: the one address that is connected to, and its line in the record.
+
+    Args:
+        dest: what a browser asks for it as (``image``, ``empty`` by a script, …); empty where it is a page, or nobody said.
+    """
 
     target: Target
     decision: Decision
     address: Address
     hop: Hop
+    dest: str = ""
 
 
 class Toll(Protocol):
@@ -84,6 +92,7 @@ class Gate:
         clock: the time.
         resolver: of names; each is asked once for a hop, and what it answers is what is connected to.
         toll: what counts hops, and may hold them back; whoever opens a way closes it.
+        job: id of the job that runs; told to targets that are verified as one's own, and to no other.
     """
 
     snapshots: Snapshots
@@ -92,8 +101,11 @@ class Gate:
     record: Record
     resolver: Resolve = field(default=resolve)
     toll: Toll = field(default_factory=NoToll)
+    job: str = ""
 
-    async def open(self, url: str, *, method: str = "GET", via: str = "http", came_from: Target | None = None) -> Way:
+    async def open(
+        self, url: str, *, method: str = "GET", via: str = "http", came_from: Target | None = None, dest: str = ""
+    ) -> Way:
         """Decide about a hop, resolve its name once, check every answer, and say where to connect.
 
         Raises:
@@ -112,7 +124,7 @@ class Gate:
             self.record.note(decision, at=now, via=via, method=method, rule=rule, reason=reason)
             raise HopRefused(decision.url, reason, (rule,))
         hop = self.record.note(decision, at=now, via=via, method=method)
-        way = Way(target, decision, addresses[0], hop)
+        way = Way(target, decision, addresses[0], hop, dest)
         rule, reason = await self.toll.enter(way)
         if rule:
             raise self.refuse(way, rule, reason)
@@ -122,6 +134,12 @@ class Gate:
     async def close(self, way: Way) -> None:
         """Note that a hop is over, however it ended."""
         await self.toll.leave(way)
+
+    def told(self, way: Way) -> dict[str, str]:
+        """Return the headers by which a target that is one's own knows which job asks, and a repeated change as such."""
+        if not self.job or way.decision.mode is not Mode.INTERNAL:
+            return {}
+        return {JOB_HEADER: self.job} | ({KEY_HEADER: f"{self.job}-{way.hop.intent}"} if way.hop.intent else {})
 
     def refuse(self, way: Way, rule: str, reason: str) -> HopRefused:
         """Note that a hop was refused after it was decided, and return what to raise."""

@@ -188,6 +188,7 @@ class Fetcher:
             "User-Agent": self._agent,
             "Accept-Encoding": "gzip, deflate",
             **headers,
+            **self._gate.told(way),
         }
         options: dict[str, Any] = {"ssl": self._trust, "server_hostname": target.host} if secure else {}
         way.hop.sent = len(body)

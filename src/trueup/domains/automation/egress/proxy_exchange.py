@@ -21,8 +21,8 @@ from trueup.domains.automation.egress.proxy_wire import (
 )
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-# said anew here; and other ways to reach the host, which would lead around this one
-_NOT_PASSED = frozenset({"content-length", "alt-svc"})
+# said anew here; other ways to reach the host, which would lead around this one; and what this proxy alone says
+_NOT_PASSED = frozenset({"content-length", "alt-svc", "x-trueup-rule"})
 _CHALLENGE = 'Basic realm="trueup"'
 
 

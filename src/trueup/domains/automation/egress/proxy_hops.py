@@ -12,6 +12,8 @@ from trueup.domains.automation.engine.decide import decide
 from trueup.domains.automation.engine.urls import Target, UrlRefused, read
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
+_PAGES = frozenset({"", "document", "iframe", "frame", "object", "embed", "fencedframe"})
+"""What a page is fetched as; a browser that does not say is taken to fetch one."""
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -41,7 +43,10 @@ class Hops:
         # what cannot be passed on is refused before it is decided about: an allowed hop of the record was made
         head.passed_on()
         head.one("user-agent")
-        way = await self.gate.open(url, method=head.method, via="browser", came_from=self._came_from(head))
+        # the browser itself says what a request is for: scripts of pages cannot set these headers
+        dest = head.one("sec-fetch-dest")
+        dest = "" if dest in _PAGES else dest
+        way = await self.gate.open(url, method=head.method, via="browser", came_from=self._came_from(head), dest=dest)
         if way.decision.private:
             self.inside.add(way.target.authority)
         else:
@@ -92,8 +97,9 @@ class Hops:
         Raises:
             WireRefused: they cannot be passed on.
         """
-        mine = {"host", "user-agent", "content-length", "expect"}
-        headers = [("Host", host_of(way.target)), ("User-Agent", self._honest(head.one("user-agent")))]
+        told = self.gate.told(way)
+        mine = {"host", "user-agent", "content-length", "expect", *(name.lower() for name in told)}
+        headers = [("Host", host_of(way.target)), ("User-Agent", self._honest(head.one("user-agent"))), *told.items()]
         return headers + [(name, value) for name, value in head.passed_on() if name not in mine]
 
     def _honest(self, said: str) -> str:

@@ -23,6 +23,7 @@ class Hop:
         via: ``http``, ``browser`` or ``tunnel``; through a tunnel only the host is known.
         address: that was connected to; empty where nothing was.
         outcome: status, or why there is none.
+        intent: number of the request among those of its job that change something out there; 0 for one that only reads.
     """
 
     at: datetime
@@ -37,6 +38,7 @@ class Hop:
     sent: int = 0
     received: int = 0
     outcome: str = ""
+    intent: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return it as one line of the record."""
@@ -53,6 +55,7 @@ class Hop:
             "sent": self.sent,
             "received": self.received,
             "outcome": self.outcome,
+            **({"intent": self.intent} if self.intent else {}),
         }
 
 

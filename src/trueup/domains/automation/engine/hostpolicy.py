@@ -53,6 +53,7 @@ class HostPolicy:
         ports: that may be connected to; empty means those of http and https.
         paths: that paths have to begin with; empty means any.
         strategies: tiers that are listed; empty means vanilla alone.
+        scripts: SHA-256 of reviewed scripts that the tier custom may run.
     """
 
     id: str
@@ -64,6 +65,7 @@ class HostPolicy:
     paths: tuple[str, ...] = ()
     strategies: frozenset[Strategy] = frozenset()
     limits: Limits = field(default_factory=Limits)
+    scripts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

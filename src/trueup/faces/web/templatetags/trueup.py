@@ -16,10 +16,13 @@ register = template.Library()
 
 SPRITE = "trueup/icons.svg"
 _STATES: dict[str, tuple[str, str]] = {
-    "good": ("circle-check", "pass done ok covered approved active running verified yes enabled succeeded resolved same"),
-    "bad": ("circle-x", "fail failed damaged dead revoked rejected disabled critical"),
-    "warn": ("alert-triangle", "pass_with_drift drift refused locked expired conditional degraded warning maybe conflict"),
-    "wait": ("clock", "held pending queued open waiting scheduled in_progress acknowledged"),
+    "good": ("circle-check", "pass done ok covered approved active running verified yes enabled succeeded resolved same allowed"),
+    "bad": ("circle-x", "fail failed damaged dead revoked rejected disabled critical denied stopped"),
+    "warn": (
+        "alert-triangle",
+        "pass_with_drift drift refused locked expired conditional degraded warning maybe conflict suspended half_open expiring",
+    ),
+    "wait": ("clock", "held pending queued open waiting scheduled in_progress acknowledged evidence_submitted"),
     "none": ("x", "no none off"),
     "dim": (
         "help",

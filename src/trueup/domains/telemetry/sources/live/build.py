@@ -1,11 +1,13 @@
 """From what somebody asked for to a source."""
 
 import os
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -27,8 +29,9 @@ class Asked:
         follow: go on with what is appended.
         speed: ``max``, ``original`` or a factor.
         listen: addresses of syslog.
-        broker: address of an MQTT broker.
+        broker: address of an MQTT broker or a NATS server.
         password: never shown.
+        token: never shown.
     """
 
     kind: str
@@ -52,6 +55,10 @@ class Asked:
     time_field: str = ""
     rate: float = 1.0
     pid: int | None = None
+    stream: str = ""
+    token: str = field(default="", repr=False)
+    creds: Path | None = None
+    ack_wait: float = 10.0
 
     @property
     def fields(self) -> Fields:
@@ -63,6 +70,8 @@ class Asked:
         """Where it listens or reads, without secrets."""
         if self.kind == "mqtt":
             return f"{self.broker} {' '.join(self.topics)}"
+        if self.kind == "nats":
+            return " ".join((self.broker, self.stream, *self.topics))
         if self.kind == "host":
             return f"{self.rate:g} Hz"
         return " ".join(self.listen) if self.listen else (self.path.name if self.path else "")
@@ -73,10 +82,12 @@ def build(asked: Asked, cursors: dict[str, str], *, tenant: UUID, name: str, tol
 
     Raises:
         UsageError: something that its kind needs is missing or cannot be understood.
-        ConfigurationError: its certificates cannot be used.
+        ConfigurationError: its certificates or credentials cannot be used, or what it is read with is not installed.
     """
     if asked.kind == "mqtt":
         return _mqtt(asked, tenant, name)
+    if asked.kind == "nats":
+        return _nats(asked, tenant, name)
     if asked.kind == "syslog":
         return _syslog(asked, cursors, told)
     if asked.kind == "file_replay":
@@ -101,7 +112,7 @@ def _mqtt(asked: Asked, tenant: UUID, name: str) -> Source:
 
     host, port, tls = parse_broker(_required(asked.broker, "--broker"))
     topics = _required(asked.topics, "--topic")
-    client_id = asked.client_id or "tu" + blake2b(f"{tenant}/{name}".encode(), digest_size=10).hexdigest()
+    client_id = asked.client_id or _own(tenant, name)
     broker = Broker(
         host,
         port,
@@ -118,6 +129,65 @@ def _mqtt(asked: Asked, tenant: UUID, name: str) -> Source:
         expiry=asked.expiry,
     )
     return MqttSource(broker, asked.fields)
+
+
+def _own(tenant: UUID, name: str) -> str:
+    """Return the name by which a broker knows a capture."""
+    return "tu" + blake2b(f"{tenant}/{name}".encode(), digest_size=10).hexdigest()
+
+
+def _nats(asked: Asked, tenant: UUID, name: str) -> Source:
+    if find_spec("nats") is None:
+        raise ConfigurationError("NATS is read by an optional part", remedy="install trueup with its extra: trueup[nats]")
+    from trueup.domains.telemetry.sources.live.jetstream import JetStreamSource
+    from trueup.domains.telemetry.sources.live.nats_client import Server, parse_server
+
+    host, port, tls = parse_server(_required(asked.broker, "--broker"))
+    if len(asked.topics) > 1:
+        raise UsageError(
+            "a NATS source takes one --topic",
+            remedy="write one with * or >, leave it out for all, or capture each under a name of its own",
+        )
+    if bool(asked.password) != bool(asked.username):
+        raise UsageError(
+            "--username and a password belong together", remedy="give both, or neither; a token is given by --token-env"
+        )
+    if sum(map(bool, (asked.username, asked.token, asked.creds))) > 1:
+        raise UsageError("more than one way to log in was given", remedy="give a user with password, or a token, or --creds")
+    server = Server(
+        host,
+        port,
+        _plain(_required(asked.stream, "--stream"), "--stream"),
+        _plain(asked.client_id or _own(tenant, name), "--client-id"),
+        _subject(asked.topics[0]) if asked.topics else "",
+        ack_wait=asked.ack_wait,
+        username=asked.username,
+        password=asked.password,
+        token=asked.token,
+        creds=asked.creds,
+        tls=tls,
+        ca=asked.ca,
+        certificate=asked.certificate,
+        key=asked.key,
+    )
+    return JetStreamSource(server, asked.fields)
+
+
+def _plain(text: str, option: str) -> str:
+    """Return a name that a NATS server takes."""
+    if not re.fullmatch(r"[\w=-]{1,200}", text, re.ASCII):
+        raise UsageError(
+            f"{option}: {text!r} cannot be a name at a NATS server", remedy="use letters, digits, dash and underscore"
+        )
+    return text
+
+
+def _subject(text: str) -> str:
+    """Return a subject that a NATS server takes as a filter."""
+    *outer, last = text.split(".")
+    if not all(re.fullmatch(r"\*|[^\s*>]+", token) for token in outer) or not re.fullmatch(r"[*>]|[^\s*>]+", last):
+        raise UsageError(f"--topic: {text!r} is no subject", remedy="write tokens with dots between them: rig.*.temp, or rig.>")
+    return text
 
 
 def _syslog(asked: Asked, cursors: dict[str, str], told: Callable[[str], None]) -> Source:
@@ -182,13 +252,13 @@ def speed_of(text: str) -> float:
     return speed
 
 
-def password_of(variable: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Return the password that a variable of the environment holds.
+def password_of(variable: str, environment: Mapping[str, str] = os.environ, *, option: str = "--password-env") -> str:
+    """Return the password or token that a variable of the environment holds.
 
     Raises:
         UsageError: it is not set.
     """
     value = environment.get(variable, "")
     if not value:
-        raise UsageError(f"the variable {variable} is not set", remedy="set it, or name another with --password-env")
+        raise UsageError(f"the variable {variable} is not set", remedy=f"set it, or name another with {option}")
     return value

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from trueup.kernel.errors import ConfigurationError, UsageError
+from trueup.domains.telemetry.sources.live.remote import server_of, trusted
 
 READ = 1 << 18
 CONNECT_SECONDS = 5.0
@@ -149,7 +149,7 @@ def client_of(broker: Broker) -> Client:
     if broker.username:
         client.username_pw_set(broker.username, broker.password or None)
     if broker.tls:
-        client.tls_set_context(_context(broker))
+        client.tls_set_context(trusted(broker.ca, broker.certificate, broker.key))
     return client
 
 
@@ -163,34 +163,12 @@ def session_of(broker: Broker) -> dict[str, Any]:
     return {"clean_start": False, "properties": properties}
 
 
-def _context(broker: Broker) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=str(broker.ca) if broker.ca else None)
-        if broker.certificate is not None:
-            context.load_cert_chain(str(broker.certificate), str(broker.key) if broker.key else None)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(
-            f"the certificates of the broker cannot be used: {exc.strerror or type(exc).__name__}",
-            remedy="name readable PEM files with --ca, --certificate and --key",
-        ) from None
-    return context
-
-
 def parse_broker(text: str) -> tuple[str, int, bool]:
     """Return host, port and whether TLS is spoken, of an address (``mqtt://127.0.0.1:1883``, ``mqtts://broker``).
 
     Raises:
         UsageError: it is none, or holds credentials.
     """
-    scheme, colon, rest = text.partition("://")
-    ports = {"mqtt": 1883, "tcp": 1883, "mqtts": 8883, "tls": 8883}
-    if not colon or scheme not in ports or not rest or "/" in rest.rstrip("/"):
-        raise UsageError(f"{text!r} is no address of a broker", remedy="write mqtt://HOST:PORT, or mqtts:// for TLS")
-    if "@" in rest:
-        raise UsageError("an address must not hold credentials", remedy="use --username, and --password-env or --password-secret")
-    host, separator, port = rest.rstrip("/").rpartition(":")
-    if not separator or rest.endswith("]"):
-        host, port = rest.rstrip("/"), str(ports[scheme])
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536 or not host:
-        raise UsageError(f"{text!r} names no host and port", remedy="write mqtt://HOST:PORT")
-    return host.strip("[]"), int(port), scheme in ("mqtts", "tls")
+    schemes = {"mqtt": (1883, False), "tcp": (1883, False), "mqtts": (8883, True), "tls": (8883, True)}
+    form = "mqtt://HOST:PORT, or mqtts:// for TLS"
+    return server_of(text, schemes, form=form, credentials="--username, and --password-env or --password-secret")

@@ -139,6 +139,11 @@ class Sink:
         return self._count
 
     @property
+    def room(self) -> int:
+        """How many more may be put before a commit; at least one."""
+        return max(1, self._most - self._count)
+
+    @property
     def due(self) -> bool:
         """Whether it is time to commit: the batch is full, or its oldest event has waited long enough."""
         return self.full or (self.pending > 0 and self._monotonic() - self._since >= BATCH_SECONDS)

@@ -1,0 +1,483 @@
+"""Going to pages, waiting, asserting, loops and conditions, in a real browser; and what ends a run whatever its steps say."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from tests.domains.automation.browser.theatre import QUICK, Keeping, Stopped, Theatre, last
+from trueup.domains.automation.browser.performed import Ended, Performed
+from trueup.domains.automation.engine.codes import Code
+from trueup.domains.automation.engine.pacing import Pacing
+from trueup.domains.automation.engine.profiles import PROFILES
+
+CHALLENGE = "<html><script>window._cf_chl_opt = {}</script>One moment</html>"
+WAITS = {"action": "wait", "ms": 20}
+
+
+class Site:
+    """What the site answers besides the page of a test."""
+
+    def __init__(self):
+        self.flaky = 0
+
+    async def __call__(self, request):
+        match request.path.split("/")[1:]:
+            case ["status", code]:
+                retry = {"Retry-After": "120"} if code in ("429", "503") else {}
+                return web.Response(status=int(code), text=f"status {code}", headers=retry)
+            case ["challenge"]:
+                return web.Response(text=CHALLENGE, content_type="text/html")
+            case ["forged"]:
+                return web.Response(text="ok", content_type="text/html", headers={"X-Trueup-Rule": "egress.forged"})
+            case ["go", "forbidden", port]:
+                return web.Response(status=302, headers={"Location": f"http://127.0.0.1:{port}/"})
+            case ["go", "there"]:
+                return web.Response(status=302, headers={"Location": "/there?really"})
+            case ["cut"]:
+                self.flaky += 1
+                if self.flaky % 2:
+                    request.transport.close()
+                    return web.Response()
+                return web.Response(text="<h1>at last</h1>", content_type="text/html")
+            case ["slow"]:
+                await asyncio.sleep(0.5)
+            case ["file"]:
+                return web.Response(body=b"x", headers={"Content-Disposition": "attachment"})
+            case ["headers"]:
+                return web.Response(text=request.headers.get("Referer", "none"), content_type="text/html")
+        return None
+
+
+@pytest.fixture(scope="module")
+def theatre():
+    with Theatre(Site()) as made:
+        yield made
+
+
+def go(theatre, path, **more):
+    return {"action": "navigate", "url": theatre.site.url(path), **more}
+
+
+def asserts(text, selector="body", **more):
+    return {"action": "assert", "condition": {"selector": selector, "text": text}, "timeout_ms": 300, **more}
+
+
+def codes(performed):
+    return [one.error.code if one.error else None for one in performed.steps]
+
+
+# navigate
+
+
+@pytest.mark.parametrize("until", ["load", "domcontentloaded", "networkidle", "commit"])
+def test_navigate_goes_to_a_page_as_far_as_it_is_told_to_wait(theatre, until):
+    found, room = theatre.plays("", go(theatre, "/go/there", wait_until=until), asserts("there"), opens=False)
+    assert found.ended is Ended.COMPLETED
+    assert found.steps[0].data == {"url": theatre.site.url("/there?really"), "status": 200}
+    assert room.visited == [theatre.site.url("/go/there")]
+    assert (found.url, found.status) == (theatre.site.url("/there?really"), 200)
+
+
+def test_navigate_says_where_it_comes_from(theatre):
+    found, _ = theatre.plays(
+        "",
+        go(theatre, "/headers", referer=theatre.site.url("/from?x")),
+        asserts(theatre.site.url("/from?x")),
+        go(theatre, "/headers"),
+        asserts("none"),
+        opens=False,
+    )
+    assert found.ended is Ended.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "code"),
+    [
+        ("/status/404", {}, Code.HTTP_STATUS),
+        ("/status/500", {}, Code.HTTP_STATUS),
+        ("/file", {}, Code.NAVIGATION_FAILED),
+        ("/slow", {"timeout_ms": 200}, Code.STEP_TIMEOUT),
+    ],
+)
+def test_what_is_no_page_is_a_failure_with_its_code(theatre, path, more, code):
+    found, _ = theatre.plays("", go(theatre, path, **more), WAITS, opens=False)
+    assert (found.ended, found.code, codes(found)) == (Ended.FAILED, code, [code])
+
+
+# what ends a run
+
+
+@pytest.mark.parametrize("path", ["/status/403", "/status/429", "/status/503", "/challenge"])
+def test_a_target_that_asks_to_be_left_alone_ends_the_run_whatever_the_step_says(theatre, path):
+    theatre.site.asked.clear()
+    step = go(theatre, path, on_error="continue", retry={"attempts": 5, "wait_ms": 1})
+    found, _ = theatre.plays("", step, WAITS, opens=False)
+    assert (found.ended, found.code, len(found.steps), found.steps[0].attempts) == (Ended.BLOCKED, Code.TARGET_BLOCKED, 1, 1)
+    assert len(theatre.asked(path)) == 1
+    assert found.retry_after == ("120" if path in ("/status/429", "/status/503") else "")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a id="it" href="/challenge">next</a>',
+        '<form action="/status/429"><button id="it">send</button></form>',
+        '<a id="it" target="_blank" href="/status/403">opens</a>',
+        "<button id=\"it\" onclick=\"setTimeout(() => location = '/challenge', 30)\">later</button>",
+    ],
+)
+def test_a_page_that_a_click_leads_to_is_judged_as_well(theatre, html):
+    found, _ = theatre.plays(html, {"action": "click", "selector": "#it", "on_error": "continue"}, {"action": "wait", "ms": 400}, WAITS)
+    assert (found.ended, found.code) == (Ended.BLOCKED, Code.TARGET_BLOCKED)
+    assert len(found.steps) < 4
+
+
+def test_an_ordinary_page_does_not_end_a_run(theatre):
+    found, _ = theatre.plays("<p>captcha, 403, 429 and other words</p>", WAITS)
+    assert found.ended is Ended.COMPLETED
+
+
+@pytest.mark.requirement("automation:FR-P8")
+def test_a_page_that_policy_refuses_ends_the_run_with_the_rule(theatre):
+    steps = [{"action": "navigate", "url": f"http://127.0.0.1:{theatre.forbidden.port}/", "on_error": "continue"}, WAITS]
+    found, _ = theatre.plays("", *steps)
+    assert (found.ended, found.code) == (Ended.FAILED, Code.POLICY_VIOLATION)
+    assert found.rules == ("egress.address.loopback",)
+    assert last(found).document()["error"]["rule_ids"] == ["egress.address.loopback"]
+    assert theatre.forbidden.heard == 0
+
+
+@pytest.mark.requirement("automation:FR-P8")
+@pytest.mark.parametrize("way", ["redirect", "link", "script"])
+def test_a_way_round_to_what_policy_refuses_ends_the_run_too(theatre, way):
+    to = f"http://127.0.0.1:{theatre.forbidden.port}/"
+    html = f"""<a id="link" href="{to}">x</a><button id="script" onclick="location = '{to}'">x</button>"""
+    step = go(theatre, f"/go/forbidden/{theatre.forbidden.port}") if way == "redirect" else {"action": "click", "selector": f"#{way}"}
+    found, _ = theatre.plays(html, {**step, "on_error": "continue"}, WAITS)
+    assert (found.code, found.rules) == (Code.POLICY_VIOLATION, ("egress.address.loopback",))
+    assert theatre.forbidden.heard == 0
+
+
+def test_a_part_of_a_page_that_policy_refuses_does_not_end_the_run(theatre):
+    found, _ = theatre.plays(f'<h1>a</h1><img src="http://127.0.0.1:{theatre.forbidden.port}/x.png">', asserts("a"))
+    assert found.ended is Ended.COMPLETED
+    assert theatre.forbidden.heard == 0
+
+
+def test_a_turn_that_does_not_come_ends_the_run_before_anything_is_asked_for(theatre):
+    theatre.site.asked.clear()
+    found, _ = theatre.plays("", room=Keeping(refused="/page"))
+    assert (found.code, found.rules) == (Code.POLICY_VIOLATION, ("limit.requests_per_minute",))
+    assert theatre.site.asked == []
+
+
+def test_a_target_cannot_speak_for_the_proxy(theatre):
+    found, _ = theatre.plays("", go(theatre, "/forged"), opens=False)
+    assert (found.ended, found.rules) == (Ended.COMPLETED, ())
+
+
+def test_a_run_that_may_not_go_on_ends_between_steps_and_within_them(theatre):
+    for step, most, told in ((WAITS, 1.5, 4), ({"action": "wait", "ms": 20_000, "on_error": "continue"}, 2.5, 3)):
+        done = Performed()
+        begun = time.monotonic()
+        room = Keeping(stops=lambda room, told=told: len(room.told_) >= told)
+        with pytest.raises(Stopped):
+            theatre.plays("", step, WAITS, WAITS, room=room, performed=done)
+        assert time.monotonic() - begun < most
+        assert (len(done.steps), done.ended) == (2 if step is WAITS else 1, None)
+
+
+def test_a_step_that_the_driver_waits_for_is_left_when_the_run_may_not_go_on(theatre):
+    begun = time.monotonic()
+    room = Keeping(stops=lambda room: room.asked > 2)
+    with pytest.raises(Stopped):
+        theatre.plays("", {"action": "click", "selector": "#never", "timeout_ms": 20_000, "retry": {"attempts": 3}}, room=room)
+    assert time.monotonic() - begun < 3
+
+
+def test_a_script_that_never_ends_does_not_hold_the_run(theatre):
+    script = "new Promise(() => 0)"
+    room = Keeping(approved=["44f1b4ef7ac9d2f7ad7bc0f0dcf1ca9c6a4e9b2d0b9d2a6d9be7a5f8b1f1b111", digest(script)])
+    found, _ = theatre.plays("", {"action": "evaluate", "script": script, "timeout_ms": 100}, room=room)
+    assert found.code is Code.STEP_TIMEOUT
+
+
+def test_all_steps_together_take_no_longer_than_the_run_may(theatre):
+    begun = time.monotonic()
+    found, _ = theatre.plays("", {"action": "wait", "ms": 9_000, "on_error": "continue"}, WAITS, limits=replace(QUICK, seconds=0.5))
+    assert (found.ended, found.code) == (Ended.FAILED, Code.JOB_TIMEOUT)
+    assert time.monotonic() - begun < 3
+
+
+def test_no_more_steps_are_performed_than_may_be(theatre):
+    loop = {"action": "for_each", "items": list("abcdefgh"), "steps": [{"action": "scroll", "by": 1}], "on_error": "continue"}
+    found, _ = theatre.plays("", loop, limits=replace(QUICK, performed=6))
+    assert found.code is Code.STEPS_TOO_MANY
+
+
+# tries
+
+
+def test_what_the_network_did_is_tried_once_more_and_a_page_of_errors_is_not(theatre):
+    theatre.site.asked.clear()
+    pacing = Pacing(wait_ms=10)
+    found, room = theatre.plays("", go(theatre, "/cut"), limits=replace(QUICK, pacing=pacing), opens=False)
+    assert (found.ended, found.steps[0].attempts) == (Ended.COMPLETED, 2)
+    assert ("1", "retrying") in room.told_
+    assert len(room.visited) == 2
+    found, _ = theatre.plays("", go(theatre, "/status/500"), limits=replace(QUICK, pacing=pacing), opens=False)
+    assert found.steps[0].attempts == 1
+
+
+def test_a_step_is_tried_as_often_as_it_says_with_longer_waits(theatre):
+    step = {"action": "click", "selector": "#no", "timeout_ms": 50, "retry": {"attempts": 3, "wait_ms": 60}, "on_error": "continue"}
+    found, room = theatre.plays("", step, WAITS)
+    assert found.ended is Ended.COMPLETED
+    assert (found.steps[1].attempts, found.steps[1].success) == (3, False)
+    assert found.steps[1].elapsed_ms >= 3 * 50 + 60 + 120
+    assert [state for path, state in room.told_ if path == "2"] == ["running", "retrying", "retrying", "failed"]
+
+
+def test_a_step_that_comes_to_work_is_a_success(theatre):
+    html = "<script>setTimeout(() => document.body.innerHTML = '<button id=it onclick=\"this.id = 9\">x</button>', 250)</script>"
+    step = {"action": "click", "selector": "#it", "timeout_ms": 150, "retry": {"attempts": 5, "wait_ms": 50}}
+    found, _ = theatre.plays(html, step)
+    assert found.ended is Ended.COMPLETED
+    assert found.steps[1].attempts > 1
+
+
+def test_pauses_lie_between_steps_and_are_the_same_for_the_same_seed(theatre):
+    pacing = Pacing("seed", low_ms=100, high_ms=140)
+    begun = time.monotonic()
+    theatre.plays("", WAITS, WAITS, limits=replace(QUICK, pacing=pacing))
+    assert time.monotonic() - begun > 0.3
+    assert [pacing.pause(n) for n in (1, 2, 3)] == [Pacing("seed", low_ms=100, high_ms=140).pause(n) for n in (1, 2, 3)]
+
+
+# wait and assert
+
+
+def test_wait_waits_for_a_time_and_for_what_is_shown(theatre):
+    html = "<script>setTimeout(() => document.body.innerHTML = '<b class=ok>done</b>', 150)</script>"
+    until = {"action": "wait", "until": {"selector": ".ok", "text": "done"}, "timeout_ms": 3_000}
+    found, _ = theatre.plays(html, {"action": "wait", "ms": 30}, until, asserts("done"))
+    assert found.ended is Ended.COMPLETED
+    assert found.steps[1].elapsed_ms >= 30
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_so"),
+    [
+        ({"selector": "h1"}, True),
+        ({"selector": "#hidden"}, False),
+        ({"selector": "#hidden", "state": "hidden"}, True),
+        ({"selector": "#hidden", "state": "attached"}, True),
+        ({"selector": "#hidden", "state": "detached"}, False),
+        ({"selector": "h2", "state": "detached"}, True),
+        ({"selector": "h1", "text": "Hello"}, True),
+        ({"selector": "h1", "text": "hello"}, False),
+        ({"selector": "h1", "equals": "Hello you"}, True),
+        ({"selector": "h1", "equals": "Hello"}, False),
+        ({"selector": "input", "equals": "typed"}, True),
+        ({"selector": "h1", "text": "Hello", "negate": True}, False),
+        ({"selector": "h2", "negate": True}, True),
+        ({"url": "/page"}, True),
+        ({"url": "/other"}, False),
+        ({"url": "/page", "selector": "h2"}, False),
+        ({"value": "{{title}}", "equals": "Hello you"}, True),
+        ({"value": "{{title}}", "text": "bye"}, False),
+    ],
+)
+def test_a_condition_holds_where_all_that_it_asks_is_so(theatre, condition, is_so):
+    html = '<h1>Hello you</h1><p id="hidden" style="display: none">x</p><input value="typed">'
+    taken = {"action": "extract", "fields": {"title": "h1"}, "store_as": "found"}
+    condition = {**condition, **({"value": "{{found.title}}"} if "value" in condition else {})}
+    branches = {"then": [{"action": "scroll", "by": 1, "name": "so"}], "else": [{"action": "scroll", "by": 1, "name": "not so"}]}
+    found, _ = theatre.plays(html, taken, {"action": "if", "condition": condition, **branches})
+    assert found.ended is Ended.COMPLETED
+    assert [(one.path, one.name) for one in found.steps[-2:-1]] == [("3.then.1", "so") if is_so else ("3.else.1", "not so")]
+    assert last(found).data == {"condition": is_so}
+
+
+def test_an_assertion_that_does_not_hold_ends_the_run_with_its_message(theatre):
+    found, _ = theatre.plays("<h1>a</h1>", asserts("b", message="no greeting for {{who.0}}"), opens=True)
+    assert (found.code, found.reason) == (Code.TEMPLATE_UNKNOWN, "nothing is stored as 'who.0'")
+    found, _ = theatre.plays("<h1>a</h1>", asserts("b", message="no greeting"), WAITS)
+    assert (found.code, found.reason, len(found.steps)) == (Code.ASSERTION_FAILED, "no greeting", 2)
+    found, _ = theatre.plays("<h1>a</h1>", asserts("b", on_error="continue"), WAITS)
+    assert found.ended is Ended.COMPLETED
+
+
+def test_waiting_in_vain_is_a_timeout(theatre):
+    found, _ = theatre.plays("", {"action": "wait", "until": {"selector": "#never"}, "timeout_ms": 150})
+    assert (found.code, "#never" in found.reason) == (Code.STEP_TIMEOUT, True)
+
+
+# loops
+
+
+def test_a_loop_goes_through_values_elements_and_what_was_stored(theatre):
+    html = '<ul><li><a href="/a">A</a></li><li><a href="/b">B</a></li></ul>'
+    taken = {"action": "extract", "fields": {"link": {"selector": "a", "attribute": "href"}}, "each": "li", "store_as": "rows"}
+    values = {"action": "for_each", "items": ["x", "y", "z"], "limit": 2, "steps": [{"action": "wait", "ms": 1, "name": "v"}]}
+    inner = {"action": "assert", "condition": {"selector": "{{it.selector}}", "text": "{{it.text}}"}}
+    elements = {"action": "for_each", "selector": "li", "as": "it", "steps": [inner]}
+    stored = {"action": "for_each", "items": "rows", "as": "row", "steps": [{"action": "navigate", "url": "{{row.link}}"}]}
+    found, _ = theatre.plays(html, taken, values, elements, stored)
+    assert found.ended is Ended.COMPLETED
+    assert [one.path for one in found.steps] == ["1", "2", "3[1].1", "3[2].1", "3", "4[1].1", "4[2].1", "4", "5[1].1", "5[2].1", "5"]
+    assert found.steps[4].data == {"count": 3, "turns": 2}
+    assert [one.data["url"] for one in found.steps if one.path.startswith("5[")] == [theatre.site.url("/a"), theatre.site.url("/b")]
+    assert "item" not in found.stored
+
+
+@pytest.mark.parametrize("items", ["nothing", "one"])
+def test_a_loop_over_what_is_no_list_fails(theatre, items):
+    taken = {"action": "extract", "fields": {"h": "h1"}, "store_as": "one"}
+    found, _ = theatre.plays("<h1>x</h1>", taken, {"action": "for_each", "items": items, "steps": [WAITS]})
+    assert found.code is Code.TEMPLATE_UNKNOWN
+
+
+def test_a_failure_inside_ends_the_loop_unless_it_is_to_be_passed_over(theatre):
+    bad = {"action": "click", "selector": "#no", "timeout_ms": 40}
+    found, _ = theatre.plays("", {"action": "for_each", "items": ["a", "b"], "steps": [bad]}, WAITS)
+    assert ([one.path for one in found.steps], found.code) == (["1", "2[1].1", "2"], Code.SELECTOR_NOT_FOUND)
+    found, _ = theatre.plays("", {"action": "for_each", "items": ["a", "b"], "steps": [{**bad, "on_error": "continue"}]}, WAITS)
+    assert [one.path for one in found.steps] == ["1", "2[1].1", "2[2].1", "2", "3"]
+    found, _ = theatre.plays("", {"action": "if", "condition": {"url": "/"}, "then": [bad], "on_error": "continue"}, WAITS)
+    assert [(one.path, one.success) for one in found.steps[1:]] == [("2.then.1", False), ("2", False), ("3", True)]
+
+
+def test_a_time_on_what_holds_steps_bounds_them_together(theatre):
+    begun = time.monotonic()
+    step = {"action": "if", "condition": {"url": "/"}, "then": [{"action": "wait", "ms": 9_000}], "timeout_ms": 200}
+    found, _ = theatre.plays("", step)
+    assert found.code is Code.STEP_TIMEOUT
+    assert time.monotonic() - begun < 4
+
+
+# templates
+
+
+def test_what_was_stored_is_put_into_texts_and_a_url_is_read_again(theatre):
+    html = '<p id="path">there</p><p id="bad">169.254.169.254\\@x</p>'
+    taken = {"action": "extract", "fields": {"path": "#path", "bad": "#bad"}, "store_as": "found"}
+    found, _ = theatre.plays(html, taken, go(theatre, "/{{found.path}}"), {"action": "navigate", "url": "http://{{found.bad}}/"})
+    assert found.steps[2].data["url"] == theatre.site.url("/there")
+    assert (found.code, found.rules) == (Code.POLICY_VIOLATION, ("egress.url.backslash",))
+
+
+def test_what_is_stored_does_not_grow_without_end(theatre):
+    taken = {"action": "extract", "fields": {"h": "h1"}, "store_as": "found"}
+    found, _ = theatre.plays(f"<h1>{'x' * 500}</h1>", taken, limits=replace(QUICK, stored_bytes=400))
+    assert found.code is Code.VALUE_TOO_LARGE
+
+
+# scroll, press
+
+
+def test_scroll_goes_to_an_element_or_by_a_distance(theatre):
+    html = '<p style="margin: 3000px 0" id="far">far</p>'
+    found, _ = theatre.plays(html, {"action": "scroll", "by": 300}, {"action": "scroll", "selector": "#far"})
+    assert [one.data["y"] for one in found.steps[1:]][0] == 300
+    assert found.steps[2].data["y"] > 1_000
+    found, _ = theatre.plays(html, {"action": "scroll", "selector": "#near", "timeout_ms": 50})
+    assert found.code is Code.SELECTOR_NOT_FOUND
+
+
+def test_press_presses_keys_in_an_element_or_where_the_page_has_its_focus(theatre):
+    html = """<form action="/there"><input id="i" name="q"></form>
+        <script>document.addEventListener('keydown', (e) => document.title = (e.ctrlKey ? 'c-' : '') + e.key)</script><h1></h1>"""
+    marks = {"action": "if", "condition": {"url": "q=ab"}, "then": [{"action": "wait", "ms": 1, "name": "sent"}]}
+    keys = [{"action": "press", "selector": "#i", "key": "a"}, {"action": "press", "key": "b"}, {"action": "press", "key": "Enter"}]
+    found, _ = theatre.plays(html, *keys, marks)
+    assert found.steps[-2].name == "sent"
+    room = Keeping(approved=[digest("document.title")])
+    found, _ = theatre.plays(html, {"action": "press", "key": "Control+K"}, evaluated("document.title"), room=room)
+    assert last(found).data["value"] == "c-K"
+    found, _ = theatre.plays(html, {"action": "press", "selector": "#no", "key": "a", "timeout_ms": 50})
+    assert found.code is Code.SELECTOR_NOT_FOUND
+
+
+# evaluate
+
+
+def evaluated(script, **more):
+    return {"action": "evaluate", "script": script, **more}
+
+
+def digest(script):
+    import hashlib
+
+    return hashlib.sha256(script.encode()).hexdigest()
+
+
+def test_a_script_runs_where_its_digest_may_and_not_otherwise(theatre):
+    script = "({sum: 1 + 2, path: location.pathname})"
+    found, _ = theatre.plays("", evaluated(script, store_as="it"), room=Keeping(approved=[digest(script)]))
+    assert last(found).data == {"script_sha256": digest(script), "value": {"sum": 3, "path": "/page"}}
+    assert found.stored == {"it": {"sum": 3, "path": "/page"}}
+    for approved in ((), [digest(script + " ")]):
+        found, _ = theatre.plays("", evaluated(script), room=Keeping(approved=approved))
+        assert (found.ended, found.code) == (Ended.FAILED, Code.SCRIPT_REFUSED)
+        assert digest(script) in found.reason
+
+
+def test_a_script_is_run_as_it_was_approved_with_nothing_put_into_it(theatre):
+    script = "'{{title}}'"
+    found, _ = theatre.plays("", evaluated(script), room=Keeping(approved=[digest(script)]))
+    assert last(found).data["value"] == "{{title}}"
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("throw new Error('broken')", Code.SCRIPT_FAILED), ("'x'.repeat(2000)", Code.VALUE_TOO_LARGE), ("NaN", Code.SCRIPT_FAILED)],
+)
+def test_a_script_that_fails_or_returns_too_much_is_a_failure(theatre, script, code):
+    room = Keeping(approved=[digest(script)])
+    found, _ = theatre.plays("", evaluated(script), room=room, limits=replace(QUICK, stored_bytes=1_000))
+    assert found.code is code
+
+
+class Crashing(Keeping):
+    """Lets the page crash while its second step waits."""
+
+    async def told(self, path, step, state, result=None):
+        await super().told(path, step, state, result)
+        if (path, state) == ("2", "running"):
+            session = await self.theatre.context.new_cdp_session(self.theatre.context.pages[0])
+            self.crash = asyncio.ensure_future(session.send("Page.crash"))
+            self.crash.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def test_a_page_that_crashes_is_named_as_such(theatre):
+    room = Crashing()
+    room.theatre = theatre
+    step = {"action": "click", "selector": "#no", "timeout_ms": 3_000, "retry": {"attempts": 3}}
+    found, _ = theatre.plays("", step, WAITS, room=room, limits=replace(QUICK, evidence=frozenset({"html"})))
+    assert (found.code, found.steps[1].attempts) == (Code.PAGE_CRASHED, 1)
+    assert found.left_out == {"html": "the page is gone"}
+
+
+# what pages see
+
+
+@pytest.mark.parametrize("name", ["desktop", "phone-dark", "desktop-jp"])
+def test_page_script_sees_an_automated_browser_in_every_profile(theatre, name):
+    html = """<meta name="viewport" content="width=device-width"><h1></h1>
+        <script>document.querySelector('h1').textContent = [navigator.webdriver, navigator.language,
+        Intl.DateTimeFormat().resolvedOptions().timeZone, innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]</script>"""
+    profile = PROFILES[name]
+    found, _ = theatre.plays(html, {"action": "extract", "fields": {"h": "h1"}}, profile=profile.context())
+    seen = ["true", profile.locale, profile.time_zone, str(profile.width), str(profile.colours == "dark").lower()]
+    assert last(found).data["fields"]["h"].split(",") == seen
+
+
+def test_progress_is_told_of_every_step(theatre):
+    _, room = theatre.plays("", {"action": "if", "condition": {"url": "/"}, "then": [WAITS]})
+    assert room.told_ == [
+        ("1", "running"), ("1", "completed"), ("2", "running"), ("2.then.1", "running"), ("2.then.1", "completed"), ("2", "completed"),
+    ]  # fmt: skip
