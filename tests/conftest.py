@@ -22,6 +22,7 @@ from tests.support.zygote import Zygote
 ROOT = Path(__file__).parent.parent
 URL = "TRUEUP_DATABASE_URL"
 BOTH_STORES = (
+    "domains/automation/test_automation_stores",
     "domains/automation/test_meters",
     "domains/telemetry/test_baselines",
     "domains/telemetry/test_runs.py",

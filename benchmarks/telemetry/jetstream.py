@@ -5,10 +5,12 @@ the capture, which acknowledges what is on the disk.
 """
 
 import asyncio
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from shutil import which
 
@@ -17,6 +19,11 @@ from benchmarks.telemetry.mqtt import TENANT, free_port
 
 COUNT, BATCH = 60_000, 5_000
 SERVER = which("nats-server") or "/usr/sbin/nats-server"
+
+
+def answers(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def filled(port: int, count: int) -> None:
@@ -39,9 +46,11 @@ async def filled(port: int, count: int) -> None:
 async def emptied(port: int, count: int) -> None:
     """Drain with the library's own pull consumer."""
     import nats
+    from nats.js.api import ConsumerConfig
 
     client = await nats.connect(f"nats://127.0.0.1:{port}")
-    consumer = await client.jetstream().pull_subscribe("rig.>", durable="bare", stream="RIG")
+    wide = ConsumerConfig(max_ack_pending=4 * BATCH)
+    consumer = await client.jetstream().pull_subscribe("rig.>", durable="bare", stream="RIG", config=wide)
     seen = 0
     while seen < count:
         for message in await consumer.fetch(BATCH, timeout=5):
@@ -87,6 +96,8 @@ def drained(kind: str) -> dict[str, object]:
             stderr=subprocess.DEVNULL,
         )
         try:
+            while not answers(port):
+                time.sleep(0.05)
             asyncio.run(filled(port, COUNT))
             return measure(bare if kind == "bare" else captured, port, COUNT, folder, repeats=1)
         finally:

@@ -1,5 +1,6 @@
 """Authorizations over the API: no file of the server, no shortcut around evidence, consent or roles."""
 
+import hashlib
 from datetime import timedelta
 from uuid import uuid4
 
@@ -85,6 +86,47 @@ def test_a_letter_cannot_be_named_over_the_api_and_no_file_is_opened(doors, ask,
             answer = doors.post(path, {**body, "letter": str(tmp_path / "letter")}, key=key)
             assert (answer.status, answer.json["error"]["code"]) == (403, "REFUSED")
     assert Authorization.objects.filter(state="draft").count() == 2
+
+
+def send(doors, id, data, *roles):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+    from django.test import Client
+
+    client = Client(HTTP_HOST="localhost", HTTP_AUTHORIZATION=f"Bearer {doors.key(*roles)}", raise_request_exception=False)
+    return client.post(f"{API}/{id}/letter", {"file": SimpleUploadedFile("letter.pdf", data)} if data is not None else {})
+
+
+def test_a_letter_is_sent_kept_and_vouched_for_by_an_admin_alone(doors, ask):
+    id = ask(method="signed_letter", strategies=["stealth"]).json["id"]
+    sent = send(doors, id, b"we agree", "operator")
+    assert (sent.status_code, sent.json()["evidence"]) == (200, hashlib.sha256(b"we agree").hexdigest())
+    assert doors.post(f"{API}/{id}/verify", {}, key=doors.key("operator")).status == 403
+    assert doors.post(f"{API}/{id}/verify", {}, key=doors.key("admin")).json["state"] == "verified"
+
+
+def test_a_letter_that_is_none_is_not_kept_and_proves_nothing(doors, ask, monkeypatch):
+    from trueup.domains.automation import api_authorizations
+
+    letter, record = ask(method="signed_letter").json["id"], ask().json["id"]
+    assert send(doors, letter, b"we agree", "viewer").status_code == 403
+    assert send(doors, record, b"we agree", "operator").status_code == 403
+    assert send(doors, uuid4(), b"we agree", "operator").status_code == 404
+    assert send(doors, letter, None, "operator").status_code == 422
+    assert send(doors, letter, b"", "operator").status_code == 400
+    monkeypatch.setattr(api_authorizations, "LONGEST_LETTER", 4)
+    assert send(doors, letter, b"we agree", "operator").status_code == 400
+    assert list(doors.session.ports.artifacts.listing(doors.session.tenant)) == []
+    assert Authorization.objects.filter(state="draft").count() == 2
+
+
+def test_a_letter_that_was_never_sent_is_no_evidence(doors, ask):
+    key = doors.key("operator")
+    id = ask(key, method="signed_letter").json["id"]
+    body = {"id": id, "sha256": "0" * 64}
+    assert doors.post("/api/v1/automation/authorization/evidence", body, key=key).status == 404
+    both = {**body, "letter": "/etc/hostname"}
+    assert doors.post("/api/v1/automation/authorization/evidence", both, key=key).status == 403
+    assert doors.get(f"{API}/{id}", key=key).json["state"] == "draft"
 
 
 def test_what_opens_load_is_held_until_another_person_consents(doors, ask, session, expires):

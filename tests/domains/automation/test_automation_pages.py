@@ -1,5 +1,6 @@
 """The pages of automation: forms that say what is wrong beside its field, a dry run while editing, and nothing that roles do not allow."""
 
+import hashlib
 import re
 from datetime import timedelta
 
@@ -170,7 +171,7 @@ def test_an_authorization_goes_from_its_form_into_force_and_out_of_it(doors, adm
         ("dns_txt", ("_trueup-challenge.example.org", ">TXT<")),
         ("well_known_file", ("https://example.org/.well-known/trueup-challenge.txt",)),
         ("html_meta", ("&lt;meta name=&quot;trueup-challenge&quot; content=&quot;",)),
-        ("signed_letter", ("trueup automation authorize evidence ",)),
+        ("signed_letter", ('name="letter" type="file"',)),
     ],
 )
 def test_what_to_publish_and_where_is_shown_to_be_copied(doors, admin, session, method, shown):
@@ -178,6 +179,20 @@ def test_what_to_publish_and_where_is_shown_to_be_copied(doors, admin, session, 
     assert all(part in page for part in shown)
     token = Authorization.objects.get().token
     assert (f'data-copy="{token}"' in page or token in page) == (method != "signed_letter")
+
+
+def test_a_letter_is_handed_in_from_the_page_and_one_that_is_missing_is_said(doors, admin, session):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    page = ask(admin, session, host="example.org", ports="", method="signed_letter", strategies=["stealth"])
+    missing = admin.post(page, {"do": "letter"})
+    assert (missing.status_code, "no file was sent" in text(missing)) == (400, True)
+    sent = admin.post(page, {"do": "letter", "letter": SimpleUploadedFile("letter.pdf", b"we agree")})
+    assert sent.status_code == 302
+    row = Authorization.objects.get()
+    assert (row.state, row.evidence) == ("evidence_submitted", hashlib.sha256(b"we agree").hexdigest())
+    assert f"/artifacts/{row.evidence}/" in doors.get(page, client=admin).text
+    assert doors.get(f"/artifacts/{row.evidence}/", client=admin).body == b"we agree"
 
 
 def test_a_challenge_that_is_not_there_is_said_on_the_page(doors, admin, session, monkeypatch):

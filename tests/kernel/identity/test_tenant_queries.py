@@ -143,6 +143,7 @@ ALLOWED_SQL = {
         "UPDATE work_job SET state = 'running', fence = fence + 1, attempts = attempts + 1, lease_until = %s, worker = %s, "
         "started_at = %s WHERE id IN ("
     ): "a worker's claim: the ids were read, and locked, in the same transaction, within every tenant's limit",
+    "DELETE FROM work_tally": "counts of all tenants' jobs are made anew, where their triggers are gone",
     "SELECT COALESCE(MAX(id), 0) FROM evidence_entry": "a number that only bounds the insert that follows",
 }
 FILTERS = {"filter", "get", "create", "get_or_create", "update_or_create"}

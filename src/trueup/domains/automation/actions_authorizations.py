@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from trueup.domains.automation.proving import Proof
 
 LONGEST_LETTER = 10 << 20
+LETTER = ("letter", "application/octet-stream")
+"""Name and media type of a letter that is kept: no browser shows or runs it."""
 _ADMINS = frozenset({"owner", "admin"})
 
 
@@ -169,9 +171,21 @@ def changed(ctx: Context, loaded: Authorization, state: State, **values: Any) ->
 
 
 class EvidenceInput(AuthorizationInput):
-    """That the challenge was published; or the letter, a file of this machine."""
+    """That the challenge was published; or the letter: a file of this machine, or one that was sent here and is stored."""
 
     letter: Path | None = None
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+
+def keep_letter(ctx: Context, data: bytes, name: str) -> Artifact:
+    """Store a letter; until an entry names it, ``trueup prune`` may forget it.
+
+    Raises:
+        UnreadableInput: it is empty, or too long.
+    """
+    if not data or len(data) > LONGEST_LETTER:
+        raise UnreadableInput(f"{name}: is empty, or longer than {LONGEST_LETTER} bytes")
+    return ctx.ports.artifacts.put(ctx.tenant, data, name=LETTER[0], media_type=LETTER[1])
 
 
 class SubmitEvidence(Move[EvidenceInput, Artifact | None]):
@@ -187,7 +201,8 @@ class SubmitEvidence(Move[EvidenceInput, Artifact | None]):
         """Refuse evidence of another kind than was announced, and a letter of this machine to who is not at it."""
         require_move(ctx, loaded, State.EVIDENCE)
         _require_admin(ctx, loaded)
-        if (input.letter is None) == (loaded.method == "signed_letter"):
+        given = [one for one in (input.letter, input.sha256) if one is not None]
+        if len(given) != (loaded.method == "signed_letter"):
             raise Refused(
                 f"the evidence of this one is {loaded.method}", remedy="--letter FILE is for signed_letter, and only for it"
             )
@@ -195,7 +210,11 @@ class SubmitEvidence(Move[EvidenceInput, Artifact | None]):
             raise Refused("letter: names a file of the server's machine", remedy="hand it in at that machine")
 
     def prepare(self, ctx: Context, input: EvidenceInput, loaded: Authorization) -> Artifact | None:
-        """Keep the letter."""
+        """Keep the letter, or find the one that was sent."""
+        store, tenant = ctx.ports.artifacts, ctx.tenant
+        if input.sha256 is not None:
+            check_artifact(store, tenant, input.sha256)
+            return Artifact(input.sha256, store.size(tenant, input.sha256), *LETTER)
         if input.letter is None:
             return None
         try:
@@ -203,9 +222,7 @@ class SubmitEvidence(Move[EvidenceInput, Artifact | None]):
                 data = file.read(LONGEST_LETTER + 1)
         except OSError as exc:
             raise UnreadableInput(f"{input.letter}: {exc.strerror}", remedy="name a file that can be read") from None
-        if not data or len(data) > LONGEST_LETTER:
-            raise UnreadableInput(f"{input.letter}: is empty, or longer than {LONGEST_LETTER} bytes")
-        return ctx.ports.artifacts.put(ctx.tenant, data, name="letter", media_type="application/octet-stream")
+        return keep_letter(ctx, data, str(input.letter))
 
     def apply(self, ctx: Context, input: EvidenceInput, loaded: Authorization, prepared: Artifact | None) -> Outcome:
         """Write that there is evidence."""

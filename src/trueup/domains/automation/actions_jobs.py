@@ -10,7 +10,7 @@ from pydantic import Field
 
 from trueup.domains.automation import facts, jobqueries
 from trueup.domains.automation.actions_fetches import Told
-from trueup.domains.automation.engine.tiers import Strategy, may_open, strategy_of
+from trueup.domains.automation.engine.tiers import Strategy, strategy_of
 from trueup.domains.automation.jobspec import KIND, JobArgs, JobRequestIn
 from trueup.domains.automation.models import Run
 from trueup.kernel.actions.base import Action, Context, Input, Outcome, Resource
@@ -40,10 +40,11 @@ class JobItem(JobRequestIn):
     key: str | None = Field(default=None, min_length=1, max_length=200, description="the same key again is the same job")
     priority: int = Field(default=5, ge=0, le=9, description="0 is urgent, 9 is when there is nothing else")
     not_before: str | None = Field(default=None, description="ISO 8601, with its zone")
+    authorization_mode: str = Field(default="", max_length=40, description="derived, never claimed: another one is refused")
 
     def request(self) -> JobRequestIn:
         """Return what is asked for, without how it is queued."""
-        return JobRequestIn(**self.model_dump(exclude={"key", "priority", "not_before"}))
+        return JobRequestIn(**self.model_dump(exclude={"key", "priority", "not_before", "authorization_mode"}))
 
 
 class SubmitInput(Input):
@@ -77,7 +78,10 @@ class SubmitJobs(Action[SubmitInput, list[_Decided], None]):
         """
         from trueup.domains.automation.submitting import decided
 
-        return [_Decided(args, at_once) for args, at_once in decided(ctx, [item.request() for item in input.jobs])]
+        found = [_Decided(args, at_once) for args, at_once in decided(ctx, [item.request() for item in input.jobs])]
+        for item, one in zip(input.jobs, found, strict=True):
+            _require_mode(item.authorization_mode, one.args.frozen.mode)
+        return found
 
     def apply(self, ctx: Context, input: SubmitInput, loaded: list[_Decided], prepared: None) -> Outcome:
         """Have the rows written with the entry."""
@@ -106,6 +110,15 @@ def _queued(item: JobItem, one: _Decided, number: int) -> JobRequest:
         max_attempts=ATTEMPTS,
         same=("request",),
     )
+
+
+def _require_mode(said: str, derived: str) -> None:
+    if said and said != derived:
+        raise UsageError(
+            f"authorization_mode: the mode of this job is {derived}: it is derived from what was authorized",
+            remedy="leave it out",
+            details={"field": "authorization_mode"},
+        )
 
 
 def _moment(text: str | None) -> Any:
@@ -214,7 +227,7 @@ class PerformJob(Action[PerformInput, tuple[JobArgs, int], Performed]):
     def apply(self, ctx: Context, input: PerformInput, loaded: tuple[JobArgs, int], prepared: Performed) -> Outcome:
         """Write down how it ended."""
         args = loaded[0]
-        Run.objects.bulk_create([_row(ctx, input, args, prepared) for _ in (0,)])
+        Run.objects.create(tenant=ctx.tenant, **_row(ctx, input, args, prepared))
         subject = f"job/{input.job}"
         known = [Fact(subject, facts.JOB_ENDED.key, prepared.ended, ctx.now, ctx.now, SOURCE)]
         known += [Fact(page, key, value, ctx.now, ctx.now, SOURCE, unit) for page, key, value, unit in prepared.page]
@@ -242,33 +255,29 @@ class PerformJob(Action[PerformInput, tuple[JobArgs, int], Performed]):
         return Outcome(value, facts=known, artifacts=tuple(kept.values()), subjects=[subject], note=note)
 
 
-def _row(ctx: Context, input: PerformInput, args: JobArgs, done: Performed) -> Run:
-    return Run(
-        id=uuid4(),
-        tenant=ctx.tenant,
-        job=input.job,
-        attempt=input.attempt,
-        authority=args.frozen.authority,
-        url=args.request.url,
-        job_type=args.request.job_type,
-        strategy=args.request.strategy,
-        mode=done.mode,
-        executor=done.executor,
-        ended=done.ended,
-        final=done.final,
-        code=done.code,
-        reason=done.reason[:2_000],
-        begun=done.begun,
-        at=ctx.now,
-        elapsed_ms=done.elapsed_ms,
-        steps=done.steps,
-        summary=dict(done.summary),
-        manifest=done.manifest.sha256,
-        record=done.told.artifact.sha256,
-    )
+def _row(ctx: Context, input: PerformInput, args: JobArgs, done: Performed) -> dict[str, Any]:
+    return {
+        "id": uuid4(),
+        "job": input.job,
+        "attempt": input.attempt,
+        "authority": args.frozen.authority,
+        "url": args.request.url,
+        "job_type": args.request.job_type,
+        "strategy": args.request.strategy,
+        "mode": done.mode,
+        "executor": done.executor,
+        "ended": done.ended,
+        "final": done.final,
+        "code": done.code,
+        "reason": done.reason[:2_000],
+        "begun": done.begun,
+        "at": ctx.now,
+        "elapsed_ms": done.elapsed_ms,
+        "steps": done.steps,
+        "summary": dict(done.summary),
+        "manifest": done.manifest.sha256,
+        "record": done.told.artifact.sha256,
+    }
 
 
 ACTIONS = (SubmitJobs, PerformJob)
-
-
-__all__ = ["ACTIONS", "PerformJob", "Performed", "PolicyViolation", "SubmitJobs", "may_open", "tier_of", "violation"]

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Field, Query, Router
+from ninja import Field, File, Query, Router
+from ninja.files import UploadedFile
 
 from trueup.domains.automation import api_shapes as shapes
 from trueup.domains.automation import authorizations, queries
 from trueup.domains.automation.actions_authorizations import (
+    LONGEST_LETTER,
     EvidenceInput,
     RequestAuthorization,
     SubmitEvidence,
     VerifyAuthorization,
+    keep_letter,
 )
 from trueup.domains.automation.actions_authorizations import RequestInput as Asked
 from trueup.domains.automation.actions_force import (
@@ -26,8 +30,8 @@ from trueup.domains.automation.actions_force import (
 )
 from trueup.domains.automation.models import Authorization
 from trueup.kernel.actions.base import AnyAction
-from trueup.kernel.actions.runner import require_permission, run
-from trueup.kernel.errors import Conflict
+from trueup.kernel.actions.runner import Result, require_permission, run
+from trueup.kernel.errors import Conflict, Refused, UsageError
 from trueup.kernel.http.bodies import act, answered, body_of, described
 from trueup.kernel.http.callers import context_of
 from trueup.kernel.http.host import host
@@ -114,11 +118,41 @@ def _moving(id: str) -> Any:
     response=DONE,
     operation_id="automation.authorizations.evidence",
     summary="say that the challenge is published",
-    openapi_extra=described(EvidenceInput, without={"id", "letter"}, shown={}),
+    openapi_extra=described(EvidenceInput, without={"id", "letter", "sha256"}, shown={}),
 )
 def evidence(request: HttpRequest, id: str) -> HttpResponse:
-    """Say that the challenge is published. A signed letter is a file of the server's machine: it is handed in at its shell."""
+    """Say that the challenge is published; a signed letter is handed in with `…/letter`."""
     return act(request, SubmitEvidence, _moving(id))
+
+
+@router.post(
+    "/authorizations/{id}/letter",
+    response=DONE,
+    operation_id="automation.authorizations.letter",
+    summary="hand in the signed letter",
+)
+def letter(request: HttpRequest, id: str, file: File[UploadedFile]) -> HttpResponse:
+    """Send the letter, at most 10 MiB; it is kept by its SHA-256, and an owner or admin vouches for it with `…/verify`."""
+    return answered(hand_in(request, queries.authorization_id(id), file))
+
+
+def hand_in(request: HttpRequest, id: UUID, file: Any) -> Result:
+    """Keep a letter that was sent, and hand it in as the evidence of an authorization.
+
+    Raises:
+        PolicyRefused: the caller may not; nothing is kept.
+        Refused: its evidence is another.
+        UsageError: no file was sent, or it is too long.
+    """
+    context = context_of(request)
+    require_permission(SubmitEvidence, context)
+    row = authorizations.found(context.tenant, id)
+    if row.method != "signed_letter":
+        raise Refused(f"the evidence of this one is {row.method}, and no letter")
+    if file is None or not 0 < file.size <= LONGEST_LETTER:
+        raise UsageError("letter: no file was sent, or it is empty or longer than 10 MiB", remedy="choose the signed letter")
+    kept = keep_letter(context, file.read(), "letter")
+    return run(SubmitEvidence, context, {"id": row.id, "sha256": kept.sha256})
 
 
 @router.post(

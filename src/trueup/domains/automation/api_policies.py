@@ -121,7 +121,10 @@ def retire(request: HttpRequest, asked: Query[HostIn]) -> HttpResponse:
     openapi_extra=described(checks.CheckInput, shown=_ASKED, keyed=False),
 )
 def check(request: HttpRequest) -> HttpResponse:
-    """Decide about URLs without sending or storing anything; with a change that is not made yet, say what it would change."""
+    """Decide about URLs without sending or storing anything; with a change that is not made yet, say what it would change.
+
+    Limits, breakers, robots files and where a name leads are asked when a request is made, and can still hold it back.
+    """
     caller = caller_of(request)
     readers.require(caller, "read")
     asked = parsed(checks.CheckInput, body_of(request), "policies/check")

@@ -99,8 +99,9 @@ def check(tenant: UUID, asked: CheckInput, roles: Collection[str], now: datetime
     there = snapshots.snapshot(tenant)
     tried = _changed(tenant, there, asked) if asked.changes else there
     who = Asked(Strategy(asked.strategy), may_open([asked.role] if asked.role else roles), job_type=asked.job_type)
-    answers = tuple(Answer(decide(tried, url, who, now), decide(there, url, who, now)) for url in asked.urls)
-    return Checked(tried.digest, answers, tuple(_fields(tenant, there, asked)))
+    decided = [decide(there, url, who, now) for url in asked.urls]
+    after = [decide(tried, url, who, now) for url in asked.urls] if asked.changes else decided
+    return Checked(tried.digest, tuple(map(Answer, after, decided)), tuple(_fields(tenant, there, asked)))
 
 
 def _policies(there: Snapshot) -> dict[str, HostPolicy]:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +22,9 @@ from trueup.kernel.work.models import Job, JobEvent
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+
+SEEN = timedelta(minutes=1)
+"""Within which a worker that works is seen."""
 
 
 def args_of(tenant: UUID, id: UUID) -> JobArgs:
@@ -164,6 +168,11 @@ def rows_of(tenant: UUID, *, states: Iterable[str] = (), host: str = "") -> "Que
     return rows.filter(wanted).order_by("-created_at", "-id")
 
 
+def dead_letters(tenant: UUID) -> "QuerySet[Job]":
+    """Return the jobs that ended badly, whatever it was: nothing tries them again but somebody who says so."""
+    return Job.objects.filter(tenant=tenant, kind=KIND, state__in=("failed", "dead")).order_by("-created_at", "-id")
+
+
 def _where(state: State) -> Q:
     """Return what rows of a shown state have in common."""
     stored = Q(state__in=("failed", "dead") if state is State.FAILED else (stored_state(state),))
@@ -234,7 +243,8 @@ def artifacts(ctx: Context, id: UUID) -> list[dict[str, Any]]:
     for run in runs(ctx.tenant, id):
         own = [(run.manifest, "run.json", "application/json"), (run.record, "egress.jsonl", "application/x-ndjson")]
         found += [{"attempt": run.attempt, "sha256": sha, "name": name, "media_type": kind} for sha, name, kind in own]
-        found += [{"attempt": run.attempt, **one} for one in manifest_of(ctx, run)["artifacts"]]
+        with suppress(NotFound):  # what was erased names nothing any more
+            found += [{"attempt": run.attempt, **one} for one in manifest_of(ctx, run)["artifacts"]]
     return found
 
 
@@ -268,8 +278,8 @@ def position(tenant: UUID, id: UUID) -> int | None:
     return waiting.filter(Q(rank__lt=row.rank) | Q(rank=row.rank, id__lt=row.id)).count()
 
 
-def stats(tenant: UUID) -> dict[str, Any]:
-    """Return the queue in numbers, from counts that are kept as jobs move."""
+def stats(tenant: UUID, now: datetime) -> dict[str, Any]:
+    """Return the queue in numbers, from counts that are kept as jobs move, and who was seen working within a minute."""
     counted = tallies.counts(tenant, KIND)
     by_state = {state: sum(cells.values()) for state, cells in counted.items()}
     return {
@@ -280,5 +290,5 @@ def stats(tenant: UUID) -> dict[str, Any]:
         "ended": {state: by_state.get(state, 0) for state in ("done", "failed", "dead", "cancelled")},
         "by_priority": {str(priority): n for priority, n in sorted(counted.get("queued", {}).items())},
         "limit": work.limit(tenant),
-        "workers": sum(row["state"] == "working" for row in work.workers()),
+        "workers": sum(row["state"] == "working" and row["seen"] >= stamp(now - SEEN) for row in work.workers()),
     }

@@ -77,7 +77,7 @@ def _turn(job: JobContext, number: int) -> str:
         authorization=args.frozen.authorization,
         job_type=args.request.job_type,
     )
-    decision = decide(snapshots.snapshot(ctx.tenant), args.request.url, asked, ctx.now)
+    decision = decide(snapshots.current(ctx.tenant), args.request.url, asked, ctx.now)
     if not decision.allowed:
         return ""  # the attempt says why, and writes it down
     turn = take(ctx.tenant, decision, ctx.now, lease=timedelta(seconds=args.request.timeout_seconds + 60))
@@ -94,10 +94,10 @@ def _later(again: datetime | None, now: datetime) -> datetime:
 
 def _verified_again(job: JobContext, args: JobArgs, number: int) -> None:
     """Look again for the evidence of an authorization that nobody looked at for a day."""
-    from trueup.domains.automation.snapshots import snapshot
+    from trueup.domains.automation.snapshots import current
 
     now = job.now()
-    for one in snapshot(job.job.tenant).authorizations:
+    for one in current(job.job.tenant).authorizations:
         if one.id == args.frozen.authorization and one.state(now) == "authorization.stale":
             try:
                 job.run(VerifyAuthorization, {"id": one.id}, step=f"verify-{number}")

@@ -174,7 +174,7 @@ class Intent(models.Model):
         constraints = [models.UniqueConstraint(fields=["tenant", "job", "number"], name="intent_once")]
 
 
-class Session(models.Model):
+class KeptSession(models.Model):
     """A browser's storage after somebody signed in, sealed; it belongs to one authority and ends by itself."""
 
     id = models.BigAutoField(primary_key=True)

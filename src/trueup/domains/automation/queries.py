@@ -15,7 +15,7 @@ from trueup.domains.automation.actions_force import ActivateLoad
 from trueup.domains.automation.actions_policies import pattern_of, policy_document
 from trueup.domains.automation.engine.authorizing import State
 from trueup.domains.automation.engine.breaker import Phase
-from trueup.domains.automation.engine.hostpolicy import Limits
+from trueup.domains.automation.engine.hostpolicy import Limits, compiled
 from trueup.domains.automation.engine.limits import MINUTE
 from trueup.domains.automation.models import Authorization, BreakerRow, Listing, PolicyVersion, Switch
 from trueup.kernel.change.engine.consent import State as Consent
@@ -201,12 +201,13 @@ def usage(tenant: UUID, now: datetime, *, most: int = 100) -> list[Used]:
         now: the time.
         most: how many to return.
     """
-    compiled = snapshots.snapshot(tenant)
+    rows = [snapshots.policy_of(*row) for row in policies(tenant).values_list("pattern", "version", "body")]
+    there = compiled(rows, listing=snapshots.listing(tenant))
     found = []
     for authority, used in meters.in_use(tenant, now).items():
         if authority.startswith(meters.key_of("")):
             continue
-        about = compiled.policies(authority.rpartition(":")[0].strip("[]"))
+        about = there.policies(authority.rpartition(":")[0].strip("[]"))
         minute = sum(at > now - MINUTE for at in used.begun)
         limits = about[0].limits if about else Limits()
         waits = used.not_before if used.not_before and used.not_before > now else None

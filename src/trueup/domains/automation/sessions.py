@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from pydantic import SecretStr
 
-from trueup.domains.automation.models import Session
+from trueup.domains.automation.models import KeptSession
 from trueup.kernel.actions.base import Context
 from trueup.kernel.errors import Damaged, UsageError
 from trueup.kernel.secrets.vault import Vault
@@ -37,10 +37,10 @@ def kept(ctx: Context, name: str, authority: str, state: Mapping[str, Any], last
         raise UsageError(f"a session of more than {MOST} bytes is not kept")
     lasts = min(lasts, timedelta(hours=HOURS))
     with transaction.atomic():
-        row = Session.objects.select_for_update().filter(tenant=ctx.tenant, name=name).first()
+        row = KeptSession.objects.select_for_update().filter(tenant=ctx.tenant, name=name).first()
         version = row.version + 1 if row else 1
         nonce, sealed = _vault(ctx).seal(ctx.tenant, _bound(name, authority), version, SecretStr(text))
-        Session.objects.update_or_create(
+        KeptSession.objects.update_or_create(
             tenant=ctx.tenant,
             name=name,
             defaults={
@@ -56,7 +56,7 @@ def kept(ctx: Context, name: str, authority: str, state: Mapping[str, Any], last
 
 def opened(ctx: Context, name: str, authority: str) -> Mapping[str, Any] | None:
     """Return a session that is kept for an authority; None where there is none, it is another's, or it has ended."""
-    row = Session.objects.filter(tenant=ctx.tenant, name=name, authority=authority, until__gt=ctx.now).first()
+    row = KeptSession.objects.filter(tenant=ctx.tenant, name=name, authority=authority, until__gt=ctx.now).first()
     if row is None:
         return None
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Sum
+from django.db import connection
 
 from trueup.domains.automation.engine.authorizing import State, stale_at
 from trueup.domains.automation.engine.hostpolicy import Authorization, Ceilings, HostPolicy, Limits, Snapshot, compiled
@@ -14,6 +14,7 @@ from trueup.domains.automation.engine.tiers import Granted, Strategy
 from trueup.domains.automation.models import Authorization as AuthorizationRow
 from trueup.domains.automation.models import Listing, PolicyVersion, Switch
 from trueup.kernel.evidence.engine.encode import encode, stamp
+from trueup.kernel.work.sql import uid
 
 DEFAULT = Kind.ALLOWLIST
 
@@ -102,24 +103,40 @@ class Live:
 
     def __init__(self, tenant: UUID) -> None:
         self.tenant = tenant
-        self._state: tuple[object, ...] = ()
-        self._compiled: Snapshot | None = None
 
     def __call__(self) -> Snapshot:
         """Return what the tenant has now."""
-        state = self._now()
-        if self._compiled is None or state != self._state:
-            self._compiled, self._state = snapshot(self.tenant), state
-        return self._compiled
+        return current(self.tenant)
 
-    def _now(self) -> tuple[object, ...]:
-        inserted = (
-            PolicyVersion.objects.filter(tenant=self.tenant).aggregate(Count("id"), Max("id")),
-            Listing.objects.filter(tenant=self.tenant).aggregate(Count("id"), Max("id")),
-            Switch.objects.filter(tenant=self.tenant).aggregate(Count("id"), Max("id")),
-        )
-        moved = AuthorizationRow.objects.filter(tenant=self.tenant).aggregate(Count("id"), Sum("version"), Max("verified_at"))
-        return tuple(value for one in (*inserted, moved) for value in one.values())
+
+_KEPT: dict[tuple[str, UUID], tuple[tuple[Any, ...], Snapshot]] = {}
+_MOST = 64
+_STATE = (
+    "SELECT (SELECT COUNT(*) FROM automation_policyversion WHERE tenant = %s), "
+    "(SELECT MAX(id) FROM automation_policyversion WHERE tenant = %s), "
+    "(SELECT COUNT(*) FROM automation_listing WHERE tenant = %s), (SELECT MAX(id) FROM automation_listing WHERE tenant = %s), "
+    "(SELECT COUNT(*) FROM automation_switch WHERE tenant = %s), (SELECT MAX(id) FROM automation_switch WHERE tenant = %s), "
+    "COUNT(*), SUM(version), MAX(verified_at) FROM automation_authorization WHERE tenant = %s"
+)
+
+
+def current(tenant: UUID) -> Snapshot:
+    """Return what a tenant has now, compiled once for as long as nothing changes."""
+    where = (f"{connection.settings_dict['HOST']}{connection.settings_dict['NAME']}", tenant)
+    state = _state(tenant)
+    kept = _KEPT.get(where)
+    if kept is None or kept[0] != state:
+        if len(_KEPT) >= _MOST:
+            _KEPT.clear()
+        kept = _KEPT[where] = (state, snapshot(tenant))
+    return kept[1]
+
+
+def _state(tenant: UUID) -> tuple[Any, ...]:
+    """Return what rises with every change; numbers alone would miss one that is committed after a later one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STATE, [uid(tenant)] * 7)
+        return tuple(cursor.fetchone())
 
 
 def build(

@@ -24,7 +24,7 @@ def decided(ctx: Context, requests: Sequence[JobRequestIn]) -> list[tuple[JobArg
         UsageError: one cannot be understood; says which.
         PolicyViolation: a rule refuses one.
     """
-    compiled = snapshots.snapshot(ctx.tenant)
+    compiled = snapshots.current(ctx.tenant)
     found = []
     for number, request in enumerate(requests):
         try:

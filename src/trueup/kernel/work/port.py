@@ -95,7 +95,9 @@ def insert(rows: Sequence[Job]) -> None:
     Job.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
-def _require_same(made: Sequence[Job], jobs: Sequence[JobRequest], kept: Mapping[tuple[str, str | None], tuple[UUID, str]]) -> None:
+def _require_same(
+    made: Sequence[Job], jobs: Sequence[JobRequest], kept: Mapping[tuple[str, str | None], tuple[UUID, str]]
+) -> None:
     for job, request in zip(made, jobs, strict=True):
         if not request.same or job.key is None or kept[job.kind, job.key][0] == job.id:
             continue

@@ -17,10 +17,22 @@ from trueup.kernel.work.models import Tally
 DELAYED = "delayed"
 """What a job is counted as that waits for another attempt."""
 _CELL = "tenant, kind, CASE WHEN state = 'queued' AND error <> '' THEN 'delayed' ELSE state END, priority"
-_AS_CELL = "tenant AS a, kind AS b, CASE WHEN state = 'queued' AND error <> '' THEN 'delayed' ELSE state END AS c, priority AS d"
 NAMES = frozenset(f"work_job_tally_{verb}" for verb in ("insert", "update", "delete"))
 _MANY = 200
 """Rows above which they are added up."""
+
+
+_ONE_MOVED = (
+    "INSERT INTO work_tally (tenant, kind, state, priority, n) SELECT R.tenant, R.kind, S, R.priority, 0 WHERE NOT EXISTS "
+    "(SELECT 1 FROM work_tally WHERE tenant = R.tenant AND kind = R.kind AND state = S AND priority = R.priority); "
+    "UPDATE work_tally SET n = n + BY WHERE tenant = R.tenant AND kind = R.kind AND state = S AND priority = R.priority;"
+)
+_MOVED = (
+    "CREATE FUNCTION NAME() RETURNS trigger LANGUAGE plpgsql AS $body$BEGIN "
+    "INSERT INTO work_tally (tenant, kind, state, priority, n) "
+    "SELECT moved.tenant, moved.kind, moved.state, moved.priority, sum(moved.n) FROM (ROWS) "
+    "AS moved(tenant, kind, state, priority, n) GROUP BY 1, 2, 3, 4 HAVING sum(moved.n) <> 0; RETURN NULL; END$body$"
+)
 
 
 def _sqlite() -> list[str]:
@@ -37,12 +49,7 @@ def _sqlite() -> list[str]:
 
 def _moved(row: str, by: int) -> str:
     state = f"CASE WHEN {row}.state = 'queued' AND {row}.error <> '' THEN 'delayed' ELSE {row}.state END"
-    cell = f"tenant = {row}.tenant AND kind = {row}.kind AND state = {state} AND priority = {row}.priority"
-    return (
-        "INSERT INTO work_tally (tenant, kind, state, priority, n) "  # noqa: S608 - our own names
-        f"SELECT {row}.tenant, {row}.kind, {state}, {row}.priority, 0 WHERE NOT EXISTS (SELECT 1 FROM work_tally WHERE {cell}); "
-        f"UPDATE work_tally SET n = n + {by} WHERE {cell};"
-    )
+    return _ONE_MOVED.replace("R.", f"{row}.").replace(" S,", f" {state},").replace("= S ", f"= {state} ").replace("BY", str(by))
 
 
 def _postgresql() -> list[str]:
@@ -55,12 +62,7 @@ def _postgresql() -> list[str]:
         ("delete", old, "OLD TABLE AS gone"),
     ):
         name = f"work_job_tally_{verb}"
-        found.append(
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$BEGIN "  # noqa: S608 - our own names
-            "INSERT INTO work_tally (tenant, kind, state, priority, n) "
-            f"SELECT moved.tenant, moved.kind, moved.state, moved.priority, sum(moved.n) FROM ({rows}) "
-            "AS moved(tenant, kind, state, priority, n) GROUP BY 1, 2, 3, 4 HAVING sum(moved.n) <> 0; RETURN NULL; END$body$"
-        )
+        found.append(_MOVED.replace("NAME", name).replace("(ROWS)", f"({rows})"))
         found.append(
             f"CREATE TRIGGER {name} AFTER {verb.upper()} ON work_job REFERENCING {tables} "
             f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
@@ -76,8 +78,9 @@ def ensure() -> None:
         _remove(cursor)
         cursor.execute("DELETE FROM work_tally")
         cursor.execute(
-            "INSERT INTO work_tally (tenant, kind, state, priority, n) "  # noqa: S608 - our own names
-            f"SELECT counted.a, counted.b, counted.c, counted.d, count(*) FROM (SELECT {_AS_CELL} FROM work_job) AS counted "
+            "INSERT INTO work_tally (tenant, kind, state, priority, n) "
+            "SELECT counted.a, counted.b, counted.c, counted.d, count(*) FROM (SELECT tenant AS a, kind AS b, CASE WHEN "
+            "state = 'queued' AND error <> '' THEN 'delayed' ELSE state END AS c, priority AS d FROM work_job) AS counted "
             "GROUP BY 1, 2, 3, 4"
         )
         for statement in _postgresql() if sql.on_postgresql() else _sqlite():
@@ -121,7 +124,7 @@ def add_up() -> None:
     if not sql.on_postgresql():
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM (SELECT 1 FROM work_tally LIMIT %s) AS cells", [_MANY + 1])
+        cursor.execute("SELECT count(*) FROM (SELECT tenant FROM work_tally LIMIT %s) AS cells", [_MANY + 1])
         if cursor.fetchone()[0] <= _MANY:
             return
         cursor.execute(

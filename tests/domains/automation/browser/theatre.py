@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 (a caller has the whole contract)
 """A real browser behind a real proxy, one allowed site, and a caller that keeps everything in memory."""
 
 import asyncio

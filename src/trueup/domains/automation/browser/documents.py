@@ -30,6 +30,11 @@ class Document:
     headers: dict[str, str]
     response: "Response"
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is kept instead of shown."""
+        return self.headers.get("content-disposition", "").lower().startswith("attachment")
+
 
 @dataclass(slots=True)
 class Documents:
@@ -70,8 +75,8 @@ class Documents:
 
     @property
     def last(self) -> Document | None:
-        """The last one that was no redirect."""
-        return next((one for one in reversed(self.seen) if not 300 <= one.status < 400), None)
+        """The last one that is shown: no redirect, and no file."""
+        return next((one for one in reversed(self.seen) if not 300 <= one.status < 400 and not one.is_file), None)
 
     async def settle(self, seconds: float) -> None:
         """Wait until every navigation that has begun is answered, for so long at most."""

@@ -114,6 +114,7 @@ async def _asked(stage: Stage, step: FileDownload, coming: _Coming) -> AsyncIter
     async with _apart(stage) as page:
         session = await stage.context.new_cdp_session(page)
         session.on("Page.downloadProgress", coming.progress)
+        await session.send("Page.enable")
         answering = _Answering(session, coming)
         session.on("Fetch.requestPaused", answering.paused)
         await session.send("Fetch.enable", {"patterns": [{"urlPattern": "*", "requestStage": "Response"}]})

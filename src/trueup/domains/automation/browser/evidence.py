@@ -24,8 +24,9 @@ _STATE = """(most) => {
     const root = document.documentElement;
     const kind = document.doctype ? new XMLSerializer().serializeToString(document.doctype) + '\\n' : '';
     const html = kind + (root ? root.outerHTML : ''), text = document.body ? document.body.innerText : '';
-    const height = Math.max(root ? root.scrollHeight : 0, document.body ? document.body.scrollHeight : 0);
-    return [html.slice(0, most), html.length, text.slice(0, most), text.length, height];
+    const size = (name) => Math.max(root ? root[name] : 0, document.body ? document.body[name] : 0);
+    const fits = size('scrollHeight') <= innerHeight && size('scrollWidth') <= innerWidth;
+    return [html.slice(0, most), html.length, text.slice(0, most), text.length, fits ? 0 : size('scrollHeight')];
 }"""
 _CUT = "\n[cut: {size} characters in all]"
 
@@ -37,9 +38,15 @@ async def capture(stage: Stage, step: Capture) -> dict[str, Any]:
 
 
 async def gather(stage: Stage) -> None:
-    """Keep the evidence of a whole run; what cannot be had is named in ``Performed.left_out``."""
-    wanted = stage.limits.evidence
+    """Keep the evidence of a whole run; what cannot be had is named in ``Performed.left_out``.
+
+    What a ``capture`` kept as the last step of all is not taken once more.
+    """
+    wanted, captured = stage.limits.evidence, stage.performed.steps[-1:]
     stage.kept = []
+    if captured and captured[0].action == "capture" and captured[0].success:
+        wanted -= set(captured[0].data)
+        stage.kept = list(captured[0].artifacts)
     stage.until = asyncio.get_running_loop().time() + SECONDS
     if stage.crashed or stage.page.is_closed():
         for name in sorted(wanted & {"html", "text", "screenshot"}):
@@ -84,7 +91,9 @@ async def _page(stage: Stage, wanted: frozenset[str] | set[str], name: str) -> d
         words = stage.redactor.text(_whole(text, text_size))
         found["text"] = await stage.keep(words.encode("utf-8", "replace"), name=f"{name}.txt", media_type="text/plain")
     if "screenshot" in wanted:
-        found["screenshot"] = await stage.keep(await taken(stage, height=height), name=f"{name}.png", media_type=PNG)
+        # a page that is in view as a whole need not be laid out anew for its picture
+        picture = await taken(stage, full_page=height > 0, height=height)
+        found["screenshot"] = await stage.keep(picture, name=f"{name}.png", media_type=PNG)
     return found
 
 

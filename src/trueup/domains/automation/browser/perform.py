@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 GRACE = 1.0
 """Seconds that the driver has to give up by itself, before a step is given up."""
+LAST = 5.0
+"""Seconds for a document that the last step led to."""
 _LITTLE = 0.01
 _LOOKING = frozenset({"extract", "capture", "screenshot", "scroll"})
 
@@ -79,6 +81,8 @@ async def perform(
     try:
         try:
             await run.all_of(script.steps)
+            stage.until = asyncio.get_running_loop().time() + LAST
+            await stage.settle()
             done.ended = Ended.COMPLETED
         except StepFailed as failed:
             _over(stage, failed)
@@ -346,11 +350,12 @@ async def _leaf(stage: Stage, step: Step) -> Any:
     while True:
         try:
             found = await _LEAVES[action](stage, step)
-            await stage.documents.judge()
-            return found
         except Error as exc:
             if action not in _LOOKING or not passing(exc) or stage.left < _LITTLE:
                 raise
+        else:
+            await stage.documents.judge()
+            return found
         await stage.settle()
 
 

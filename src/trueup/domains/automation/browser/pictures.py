@@ -118,6 +118,11 @@ def _figures(before: bytes, after: bytes, step: ScreenshotDiff) -> tuple[dict[st
 
 
 def decoded(data: bytes) -> Picture:
+    """Return the pixels of a picture.
+
+    Raises:
+        StepFailed: it has too many.
+    """
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:

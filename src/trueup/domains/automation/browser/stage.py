@@ -19,6 +19,7 @@ from trueup.domains.automation.engine.redact import Redactor
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Download, Locator, Page, Request, Response
 
+_MOST_OPENED = 5
 _OPENING = 5.0
 _TURN = "new Promise((done) => setTimeout(done, 0))"
 _PASSWORDS = "input[type=password]"
@@ -117,6 +118,9 @@ class Stage:
 
     def _opened(self, page: "Page") -> None:
         if page not in self.documents.apart:
+            if len(self.opened) >= _MOST_OPENED:
+                self._aside(page.close())
+                return
             self.opened.append(page)
             self._news.set()
             self.recorder.opened(page)
@@ -181,7 +185,8 @@ class Stage:
 
     def masks(self) -> "list[Locator]":
         """Return what no picture shows: password fields, and what holds something secret."""
-        return [self.page.locator(one) for one in (_PASSWORDS, *dict.fromkeys(self.masked))]
+        fields = [self.page.locator(one) for one in (_PASSWORDS, *dict.fromkeys(self.masked))]
+        return fields + [self.page.get_by_text(value) for value in self.redactor.values]
 
     # what goes on after a step that may have led somewhere else
 

@@ -17,6 +17,7 @@ import aiohttp
 from yarl import URL
 
 from trueup.domains.automation.egress.gate import Gate, HopRefused, Way
+from trueup.domains.automation.egress.trust import system_trust
 from trueup.domains.automation.engine.urls import Target
 from trueup.kernel.errors import TrueupError, UsageError
 
@@ -110,7 +111,7 @@ class Fetcher:
         self._gate = gate
         self._agent = agent
         self._bounds = bounds or Bounds()
-        self._trust = trust or ssl.create_default_context()
+        self._trust = trust or system_trust()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Fetcher":

@@ -24,6 +24,7 @@ from trueup.domains.automation.egress.proxy_hops import Hops, agrees
 from trueup.domains.automation.egress.proxy_io import Closed, Limits, TooLarge, Wire
 from trueup.domains.automation.egress.proxy_upstream import UpstreamFailed, Upstreams
 from trueup.domains.automation.egress.proxy_wire import RequestHead, WireRefused, request_head
+from trueup.domains.automation.egress.trust import system_trust
 from trueup.domains.automation.egress.websocket import relay
 from trueup.domains.automation.engine.urls import Target, UrlRefused, read
 
@@ -69,7 +70,7 @@ class Proxy:
 
     def __post_init__(self) -> None:
         """Make what all connections share."""
-        trust = self.trust or ssl.create_default_context()
+        trust = self.trust or system_trust()
         self._upstreams = Upstreams(trust, self.limits)
         self._hops = Hops(self.gate, self.agent)
 

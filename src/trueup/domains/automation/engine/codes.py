@@ -73,6 +73,9 @@ _BY_WORDS = (
     ("not a valid selector", Code.SELECTOR_INVALID),
     ("not a valid xpath", Code.SELECTOR_INVALID),
     ("unknown engine", Code.SELECTOR_INVALID),
+    ("not a checkbox", Code.ELEMENT_NOT_READY),
+    ("element is not a", Code.ELEMENT_NOT_READY),
+    ("node is not a", Code.ELEMENT_NOT_READY),
 )
 
 

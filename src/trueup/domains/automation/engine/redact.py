@@ -25,6 +25,7 @@ class Redactor:
     """Knows the secrets of one run, and takes them out of what is written down."""
 
     def __init__(self) -> None:
+        self._values: dict[str, None] = {}
         self._forms: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
@@ -33,10 +34,16 @@ class Redactor:
         """Whether there is anything to take out."""
         return bool(self._forms)
 
+    @property
+    def values(self) -> list[str]:
+        """What is taken out and long enough to be told from an ordinary word."""
+        return [value for value in self._values if len(value) >= _SHORT]
+
     def learn(self, value: str) -> None:
         """Take a value out from now on."""
         new = _forms(value) - self._forms
         if new:
+            self._values[value.strip()] = None
             self._forms |= new
             longest = sorted(self._forms, key=lambda form: (-len(form), form))
             self._pattern = re.compile("|".join(_matcher(form) for form in longest))

@@ -159,9 +159,10 @@ class Scroll(Step):
 
 
 class Upload(OnElement):
-    """Give a file field an artifact."""
+    """Give a file field an artifact; such fields are often hidden behind a button."""
 
     action: Literal["upload"]
+    wait_for: Literal["visible", "attached", "enabled"] = "attached"
     artifact: str = Field(pattern=r"^[0-9a-f]{64}$")
     file_name: str = Field(default="upload", pattern=r"^[^/\\\x00-\x1f]{1,200}$")
 

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from trueup.domains.automation import authorizations, queries
 from trueup.domains.automation.actions_authorizations import RequestAuthorization, SubmitEvidence, VerifyAuthorization
 from trueup.domains.automation.actions_force import Activate, Resume, Revoke, Suspend
-from trueup.domains.automation.api_authorizations import forcing
+from trueup.domains.automation.api_authorizations import forcing, hand_in
 from trueup.domains.automation.engine.authorizing import LOOKED_UP, State
 from trueup.domains.automation.engine.challenge import META, PATH, base_of, front, record_name
 from trueup.domains.automation.models import Authorization
@@ -110,6 +110,10 @@ def authorization(request: HttpRequest, id: str) -> HttpResponseBase:
 
 def _act(request: HttpRequest, row: Authorization) -> None:
     given, do = request.POST, request.POST.get("do", "")
+    if do == "letter":
+        hand_in(request, row.id, request.FILES.get("letter"))
+        messages.success(request, _DONE["evidence"])
+        return
     more = {"reason": given.get("reason", "").strip()[:1000]} if do in ("suspend", "resume", "revoke") else {}
     if do in ("activate", "resume"):
         version = int(given["version"]) if given.get("version", "").isdecimal() else 0

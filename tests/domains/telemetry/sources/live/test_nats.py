@@ -115,6 +115,7 @@ def test_a_file_of_credentials_signs_as_its_user(tmp_path):
         (TOKEN, "SUAAPLANTED", 8),
         (TOKEN, "", 8),
     ],
+    ids=["no token", "an account's seed", "a public key", "a letter that is none", "too short", "nothing"],
 )
 def test_what_is_wrong_in_a_file_of_credentials_is_told_with_its_line_and_not_shown(tmp_path, token, seed, line):
     with pytest.raises(ConfigurationError) as caught:

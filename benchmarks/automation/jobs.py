@@ -1,0 +1,115 @@
+"""Jobs over HTTP and in a browser, through the worker, with policy, evidence and ledger.  python -m benchmarks.automation.jobs
+
+Peers get pages of the same site in the same run, where they are installed (``requirements/bench.txt``).
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.automation.site import served
+from benchmarks.harness import measure, references, report
+
+HTTP, BROWSER, BATCH = 1000, 60, 100
+
+
+@contextmanager
+def allowed(port: int, own: bool) -> Iterator[Any]:
+    """Open a session on a fresh home in which the site may be worked on."""
+    from datetime import timedelta
+
+    from trueup.config.home import Home
+    from trueup.config.session import HomeSession
+
+    with tempfile.TemporaryDirectory() as folder:
+        session = HomeSession(Home(Path(folder) / "home"))
+        from trueup.domains.automation.actions_authorizations import RequestAuthorization, SubmitEvidence, VerifyAuthorization
+        from trueup.domains.automation.actions_force import Activate
+        from trueup.domains.automation.actions_policies import PutPolicy
+        from trueup.kernel.actions.runner import run
+
+        asked = {"host": "127.0.0.1", "ports": [port], "method": "loopback", "contact": "benchmark", "own": own}
+        expires = session.context().now + timedelta(days=1)
+        id = run(RequestAuthorization, session.context(), {**asked, "expires": expires}).value["id"]
+        for action in (SubmitEvidence, VerifyAuthorization, Activate):
+            run(action, session.context(), {"id": id})
+        limits = {"per_minute": 100_000, "per_hour": 1_000_000, "concurrent": 8}
+        run(PutPolicy, session.context(), {"host": "127.0.0.1", "ports": [port], **limits})
+        yield session
+        session.close()
+
+
+def _tree() -> float:
+    """Return the CPU seconds of this process's living descendants."""
+    ticks, parents, times = os.sysconf("SC_CLK_TCK"), {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(fields[1])
+            times[int(entry.name)] = sum(map(int, fields[11:15])) / ticks
+    mine, found = {os.getpid()}, 0.0
+    grew = True
+    while grew:
+        more = {pid for pid, parent in parents.items() if parent in mine and pid not in mine}
+        grew, mine = bool(more), mine | more
+    found = sum(times[pid] for pid in mine if pid != os.getpid())
+    return found
+
+
+def jobs(port: int, job: dict[str, Any], count: int, own: bool, slots: int) -> dict[str, float]:
+    """Submit and do so many jobs; return what one costs, the submitting included, the start of the browser not."""
+    with allowed(port, own) as session:
+        from trueup.domains.automation.actions_jobs import SubmitJobs
+        from trueup.domains.automation.loop import LOOP
+        from trueup.kernel.actions.runner import run
+        from trueup.kernel.work import handlers
+        from trueup.kernel.work.models import Job
+        from trueup.kernel.work.worker import Until, Worker
+
+        held, handlers._endings[:] = list(handlers._endings), []
+
+        def work(pages: range) -> None:
+            rows = [{"url": f"http://127.0.0.1:{port}/{n}", **job} for n in pages]
+            for at in range(0, len(rows), BATCH):
+                run(SubmitJobs, session.context(), {"jobs": rows[at : at + BATCH]})
+            Worker(session.installation, concurrency=slots).run(Until.DRAINED)
+
+        work(range(8))  # starts what is started once
+        handlers._endings[:] = []
+        began, cpu, others = time.perf_counter(), time.process_time(), _tree()
+        work(range(8, 8 + count))
+        wall, spent, children = time.perf_counter() - began, time.process_time() - cpu, _tree() - others
+        done = Job.objects.filter(tenant=session.tenant, state="done").count()
+        if done != count + 8:
+            raise RuntimeError(f"{done} of {count + 8} jobs are done")
+        LOOP.close()
+        handlers._endings[:] = held
+    total = spent + children
+    return {"cpu_s": total, "wall_s": wall, "cpu_ms_a_job": total / count * 1000, "jobs_per_s": count / wall, "ours_ms": spent / count * 1000}
+
+
+def main() -> int:
+    """Measure, print, write."""
+    figures = references()
+    with served() as port:
+        fetch = {"job_type": "fetch"}
+        figures["HTTP job, whole"] = measure(jobs, port, fetch, HTTP, True, 4, repeats=1)
+        figures["HTTP job, robots read"] = measure(jobs, port, fetch, HTTP, False, 4, repeats=1)
+        figures["browser job, whole"] = measure(jobs, port, {"job_type": "navigate_extract"}, BROWSER, True, 4, repeats=1)
+    targets = {
+        "HTTP job, whole": ("cpu_ms_a_job", "<=", 2.0),
+        "browser job, whole": ("cpu_ms_a_job", "<=", 250.0),
+    }
+    return report("automation_jobs", figures, targets)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

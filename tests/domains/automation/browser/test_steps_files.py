@@ -1,0 +1,441 @@
+"""Pictures, comparisons, files, recorded requests and evidence, in a real browser."""
+
+import asyncio
+import gzip
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from aiohttp import ClientConnectionError, web
+from PIL import Image
+
+from tests.domains.automation.browser.theatre import QUICK, Theatre, last
+from trueup.domains.automation.browser.performed import Ended
+from trueup.domains.automation.browser.room import Limits
+from trueup.domains.automation.engine.codes import Code
+
+PDF = b"%PDF-1.7\n" + b"x" * 3_000
+CSV = b"name,count\nann,3\n"
+
+
+class Site:
+    """Files, and an API."""
+
+    def __init__(self):
+        self.sent = 0
+
+    async def __call__(self, request):  # noqa: PLR0911
+        as_file = {"Content-Disposition": 'attachment; filename="../../re/port.pdf"'}
+        match request.path:
+            case "/report":
+                return web.Response(body=PDF, headers=as_file, content_type="application/octet-stream")
+            case "/inline":
+                return web.Response(body=PDF, content_type="application/pdf")
+            case "/data.csv":
+                return web.Response(body=CSV, content_type="text/csv")
+            case "/moved":
+                return web.Response(status=302, headers={"Location": "/data.csv"})
+            case "/private":
+                known = request.cookies.get("who") == "ann"
+                return web.Response(status=200 if known else 401, body=CSV, content_type="text/csv")
+            case "/endless":
+                return await self._endless(request, as_file)
+            case "/bomb":
+                packed = gzip.compress(b"\0" * 3_000_000)
+                return web.Response(body=packed, headers={**as_file, "Content-Encoding": "gzip"})
+            case "/404" | "/403" | "/429":
+                return web.Response(status=int(request.path[1:]), text="no", headers={"Retry-After": "60"})
+            case "/challenge":
+                return web.Response(text="<html><script>_cf_chl_opt = 1</script>", content_type="text/html")
+            case "/api/items":
+                return web.json_response({"items": [1, 2], "page": request.query.get("page")})
+            case "/api/fails":
+                return web.json_response({"error": "broken"}, status=500)
+        return None
+
+    async def _endless(self, request, headers):
+        answer = web.StreamResponse(headers=headers)
+        await answer.prepare(request)
+        self.sent = 0
+        try:
+            for _ in range(400):
+                await answer.write(b"x" * 50_000)
+                self.sent += 50_000
+                await asyncio.sleep(0.01)
+        except ClientConnectionError:
+            pass
+        return answer
+
+
+@pytest.fixture(scope="module")
+def site():
+    return Site()
+
+
+@pytest.fixture(scope="module")
+def theatre(site):
+    with Theatre(site) as made:
+        yield made
+
+
+def picture(data):
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+# screenshot
+
+TALL = "<body style='margin: 0; background: #fff'><div id=box style='width: 40px; height: 30px; background: #00f'></div><p style='height: 2000px'>"
+
+
+@pytest.mark.parametrize(
+    ("more", "shape", "kind"),
+    [
+        ({}, (2_062, 1_280), "png"),
+        ({"full_page": False}, (720, 1_280), "png"),
+        ({"selector": "#box"}, (30, 40), "png"),
+        ({"selector": "#box", "format": "jpeg"}, (30, 40), "jpeg"),
+    ],
+)
+def test_a_picture_is_of_the_page_the_view_or_an_element(theatre, more, shape, kind):
+    found, room = theatre.plays(TALL, {"action": "screenshot", "store_as": "shot", **more})
+    data = room.named[f"step-2.{kind}"]
+    seen = picture(data).shape[:2]
+    assert (abs(seen[0] - shape[0]) < 40, seen[1]) == (True, shape[1])
+    assert last(found).data == found.stored["shot"]
+    assert last(found).artifacts[0].as_dict() == {
+        "sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "name": f"step-2.{kind}", "media_type": f"image/{kind}"
+    }  # fmt: skip
+
+
+def test_a_picture_waits_for_what_it_is_taken_of(theatre):
+    html = TALL + "<script>setTimeout(() => document.body.innerHTML = '<p class=ready>x</p>', 150)</script>"
+    found, _ = theatre.plays(html, {"action": "screenshot", "when": [".ready"], "max_wait_ms": 3_000})
+    assert found.ended is Ended.COMPLETED
+    for wrong in ({"when": [".never"]}, {"selector": ".never"}):
+        found, room = theatre.plays(TALL, {"action": "screenshot", "max_wait_ms": 60, **wrong})
+        assert (found.code, room.named) == (Code.SELECTOR_NOT_FOUND, {})
+
+
+def test_a_very_tall_page_is_cut(theatre):
+    _, room = theatre.plays(TALL, {"action": "screenshot"}, limits=replace(QUICK, picture_height=900))
+    assert picture(room.named["step-2.png"]).shape[0] == 900
+
+
+# screenshot_diff
+
+CHANGES = """<body style='margin: 0; background: #fff'><div id=a style='position: absolute; top: 100px; left: 200px; width: 50px; height: 20px'></div>
+    <div id=b style='position: absolute; top: 400px; left: 600px; width: 10px; height: 10px'></div>
+    <button id=go style='position: absolute; top: 700px' onclick="a.style.background = '#f00'; b.style.background = '#0f0'">x</button>"""
+
+
+def test_a_comparison_says_what_changed_where_and_how_much(theatre):
+    blur = {"action": "click", "selector": "#go"}
+    rest = {"action": "press", "key": "Escape"}
+    step = {
+        "action": "screenshot_diff",
+        "steps": [blur, rest],
+        "heatmap": True,
+        "delay_ms": 20,
+        "threshold": 0.0001,
+        "store_as": "diff",
+    }
+    found, room = theatre.plays(CHANGES.replace("<button", "<button tabindex=-1"), {"action": "click", "selector": "body"}, step)
+    data = last(found).data
+    assert {tuple(region[key] for key in ("x", "y", "width", "height", "changed")) for region in data["regions"]} >= {
+        (200, 100, 50, 20, 1_000), (600, 400, 10, 10, 100)
+    }  # fmt: skip
+    assert data["changed"] is True
+    assert data["changed_pixels"] >= 1_100
+    assert [one.path for one in found.steps] == ["1", "2", "3.steps.1", "3.steps.2", "3"]
+    assert {one.name for one in last(found).artifacts} == {
+        f"step-3-{kind}.png" for kind in ("before", "after", "highlight", "heatmap")
+    }
+    heat, lit = picture(room.named["step-3-heatmap.png"]), picture(room.named["step-3-highlight.png"])
+    assert (heat[110, 210].any(), heat[300, 300].any()) == (True, False)
+    assert lit[110, 210, 0] > lit[110, 210, 2]
+    assert found.stored["diff"]["pictures"].keys() == {"before", "after", "highlight", "heatmap"}
+
+
+def test_a_page_that_stays_the_same_has_not_changed(theatre):
+    shot = {"action": "screenshot", "store_as": "first"}
+    step = {"action": "screenshot_diff", "before": "first", "highlight": False}
+    found, _ = theatre.plays(CHANGES, shot, step)
+    data = last(found).data
+    assert (data["changed"], data["changed_pixels"], data["regions"], data["changed_share"]) == (False, 0, [], 0.0)
+    assert {one.name for one in last(found).artifacts} == {"step-3-before.png", "step-3-after.png"}
+
+
+def test_a_change_below_the_threshold_does_not_count_and_a_longer_page_does(theatre):
+    grow = {"action": "for_each", "items": ["a"], "steps": [{"action": "click", "selector": "#go"}]}
+    html = CHANGES.replace("a.style", "document.body.style.height = '1500px'; a.style")
+    found, _ = theatre.plays(html, {"action": "screenshot_diff", "steps": [grow], "threshold": 0.9})
+    data = last(found).data
+    assert (data["resized"], data["changed"], data["changed_share"] > 0.4, data["height"]) == (True, False, True, 1_500)
+
+
+def test_a_picture_that_no_step_stored_cannot_be_compared_with(theatre):
+    found, _ = theatre.plays("", {"action": "screenshot_diff", "before": "none"})
+    assert found.code is Code.PICTURE_MISSING
+    step = {"action": "screenshot_diff", "steps": [{"action": "click", "selector": "#none", "timeout_ms": 40}]}
+    found, _ = theatre.plays("", step)
+    assert ([one.path for one in found.steps], found.code) == (["1", "2.steps.1", "2"], Code.SELECTOR_NOT_FOUND)
+
+
+# capture
+
+
+def test_capture_keeps_what_the_page_is_now(theatre):
+    html = "<!doctype html><title>t</title><h1>Hello</h1><p hidden>unseen</p>"
+    found, room = theatre.plays(html, {"action": "capture"}, {"action": "capture", "html": False, "screenshot": False})
+    assert room.named["step-2.html"].startswith(b"<!DOCTYPE html>\n<html>")
+    assert b"unseen" in room.named["step-2.html"]
+    assert room.named["step-2.txt"] == b"Hello"
+    assert picture(room.named["step-2.png"]).shape == (720, 1_280, 3)
+    assert found.steps[1].data.keys() == {"html", "text", "screenshot"}
+    assert found.steps[2].data.keys() == {"text"}
+
+
+# file_download
+
+
+def downloads(theatre, method="fetch", path="/report", **more):
+    place = {"url": theatre.site.url(path)} if method == "fetch" else {"selector": "#it"}
+    return {"action": "file_download", "method": method, **place, **more}
+
+
+def linked(path, more=""):
+    return f'<h1>page</h1><a id="it" href="{path}" {more}>file</a>'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("click", "/report", ""),
+        ("click", "/inline", "download"),
+        ("click", "/report", "target=_blank"),
+        ("link", "/report", ""),
+        ("link", "/inline", ""),
+        ("fetch", "/report", ""),
+        ("fetch", "/inline", ""),
+    ],
+)
+def test_a_file_is_fetched_in_every_way_and_held_against_what_is_expected(theatre, method, path, more):
+    digest = hashlib.sha256(PDF).hexdigest()
+    step = downloads(theatre, method, path, sha256=digest, media_types=["application/pdf"], min_bytes=100, store_as="it")
+    found, room = theatre.plays(linked(path, more), step, {"action": "extract", "fields": {"h": "h1"}, "store_as": "page"})
+    assert found.ended is Ended.COMPLETED, found.reason
+    assert found.stored["page"] == {"h": "page"}
+    data = found.stored["it"]
+    assert (data["sha256"], data["size"], data["media_type"], data["url"]) == (
+        digest,
+        len(PDF),
+        "application/pdf",
+        theatre.site.url(path),
+    )
+    assert room.files[digest] == PDF
+    assert "/" not in data["file_name"]
+    assert data["file_name"].endswith(".pdf")
+    visits = 1 if method == "click" else 2
+    assert len(room.visited) == visits
+
+
+def test_a_fetch_needs_no_page_before_it_and_follows_redirects(theatre):
+    found, room = theatre.plays("", downloads(theatre, path="/moved", media_types=["text/*"]), opens=False)
+    assert found.ended is Ended.COMPLETED
+    assert last(found).data["url"] == theatre.site.url("/data.csv")
+    assert (last(found).data["media_type"], last(found).data["file_name"]) == ("text/csv", "data.csv")
+    assert room.named["data.csv"] == CSV
+
+
+def test_a_fetch_has_the_pages_session(theatre):
+    found, _ = theatre.plays("<script>document.cookie = 'who=ann'</script>", downloads(theatre, path="/private"))
+    assert found.ended is Ended.COMPLETED
+    found, _ = theatre.plays("", downloads(theatre, path="/private"))
+    assert (found.code, last(found).data) == (Code.DOWNLOAD_FAILED, {"status": 401})
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"sha256": "0" * 64}, Code.DOWNLOAD_HASH),
+        ({"media_types": ["image/*"]}, Code.DOWNLOAD_TYPE),
+        ({"min_bytes": 5_000, "max_bytes": 9_000}, Code.DOWNLOAD_TOO_SMALL),
+        ({"max_bytes": 1_000}, Code.DOWNLOAD_TOO_LARGE),
+    ],
+)
+@pytest.mark.parametrize("method", ["click", "link", "fetch"])
+def test_a_file_that_is_not_what_is_expected_is_not_kept(theatre, method, more, code):
+    found, room = theatre.plays(linked("/report"), downloads(theatre, method, **more))
+    assert (found.code, room.files) == (code, {})
+
+
+@pytest.mark.parametrize("method", ["click", "link", "fetch"])
+def test_a_file_without_an_end_is_cut_off_on_its_way(theatre, site, method):
+    found, room = theatre.plays(linked("/endless"), downloads(theatre, method, "/endless", max_bytes=100_000))
+    assert (found.code, room.files) == (Code.DOWNLOAD_TOO_LARGE, {})
+    assert site.sent < 15_000_000
+
+
+def test_what_a_run_may_fetch_bounds_what_its_steps_allow(theatre):
+    found, _ = theatre.plays("", downloads(theatre), limits=replace(QUICK, download_bytes=500))
+    assert found.code is Code.DOWNLOAD_TOO_LARGE
+
+
+def test_a_packed_file_is_measured_as_it_is_kept(theatre):
+    found, _ = theatre.plays("", downloads(theatre, path="/bomb", max_bytes=100_000))
+    assert found.code is Code.DOWNLOAD_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "ended", "code"),
+    [
+        ("fetch", "/404", "", Ended.FAILED, Code.DOWNLOAD_FAILED),
+        ("link", "/404", "", Ended.FAILED, Code.DOWNLOAD_FAILED),
+        ("fetch", "/403", "", Ended.BLOCKED, Code.TARGET_BLOCKED),
+        ("link", "/429", "", Ended.BLOCKED, Code.TARGET_BLOCKED),
+        ("click", "/429", "", Ended.BLOCKED, Code.TARGET_BLOCKED),
+        ("click", "/403", "download", Ended.BLOCKED, Code.TARGET_BLOCKED),
+        ("click", "/404", "download", Ended.FAILED, Code.DOWNLOAD_FAILED),
+        ("fetch", "/challenge", "", Ended.BLOCKED, Code.TARGET_BLOCKED),
+    ],
+)
+def test_what_comes_instead_of_a_file_is_named_and_ends_the_run_where_it_has_to(theatre, method, path, more, ended, code):
+    step = downloads(theatre, method, path, timeout_ms=4_000, retry={"attempts": 2, "wait_ms": 1})
+    found, room = theatre.plays(linked(path, more), step)
+    assert (found.ended, found.code, room.files) == (ended, code, {})
+    if path == "/429":
+        assert (found.retry_after, last(found).attempts) == ("60", 1)
+
+
+@pytest.mark.parametrize("method", ["click", "link", "fetch"])
+def test_a_file_that_policy_refuses_ends_the_run(theatre, method):
+    bad = f"http://127.0.0.1:{theatre.forbidden.port}/file"
+    step = downloads(theatre, method, on_error="continue", timeout_ms=4_000)
+    step = {**step, "url": bad} if method == "fetch" else step
+    found, _ = theatre.plays(linked(bad), step)
+    assert (found.code, found.rules) == (Code.POLICY_VIOLATION, ("egress.address.loopback",))
+    assert theatre.forbidden.heard == 0
+
+
+def test_a_click_that_brings_no_file_is_a_timeout_and_a_link_that_is_none_a_failure(theatre):
+    html = "<b id=it>x</b>"
+    assert theatre.plays(html, downloads(theatre, "click", timeout_ms=200))[0].code is Code.STEP_TIMEOUT
+    assert theatre.plays(html, downloads(theatre, "link", timeout_ms=200))[0].code is Code.DOWNLOAD_FAILED
+
+
+def test_a_file_that_no_step_asked_for_is_not_taken(theatre):
+    found, room = theatre.plays(
+        "<script>setTimeout(() => location = '/report', 30)</script><h1>a</h1>", {"action": "wait", "ms": 200}
+    )
+    assert (found.ended, room.files) == (Ended.COMPLETED, {})
+
+
+# api_intercept
+
+CALLS = """<button id="it" onclick="for (const n of [1, 2]) fetch('/api/items?page=' + n); fetch('/other'); fetch('/api/fails')">x</button>"""
+
+
+def test_requests_are_recorded_each_with_its_own_response(theatre):
+    step = {
+        "action": "api_intercept",
+        "trigger": "#it",
+        "match": "*/api/*",
+        "min_responses": 3,
+        "bodies": True,
+        "store_as": "calls",
+    }
+    found, room = theatre.plays(CALLS, step)
+    assert last(found).data["responses"] == 3
+    calls = {one["url"].rpartition("/api/")[2]: one for one in found.stored["calls"]}
+    assert calls.keys() == {"items?page=1", "items?page=2", "fails"}
+    assert json.loads(calls["items?page=2"]["body"]) == {"items": [1, 2], "page": "2"}
+    assert (calls["fails"]["status"], calls["items?page=1"]["status"]) == (500, 200)
+    entries = json.loads(room.named["step-2.har"])["log"]["entries"]
+    assert len(entries) == 3
+    for entry in entries:
+        page = {one["name"]: one["value"] for one in entry["request"]["queryString"]}.get("page")
+        assert page is None or json.loads(entry["response"]["content"]["text"])["page"] == page
+        assert entry["response"]["status"] == (500 if entry["request"]["url"].endswith("fails") else 200)
+
+
+def test_without_being_asked_for_no_bodies_are_kept_and_too_few_answers_are_a_failure(theatre):
+    step = {"action": "api_intercept", "trigger": "#it", "match": "*/api/items*", "min_responses": 2}
+    found, room = theatre.plays(CALLS, step)
+    assert b'"text"' not in room.named["step-2.har"]
+    assert "body" not in last(found).data["exchanges"][0]
+    found, _ = theatre.plays(CALLS, {**step, "min_responses": 5, "wait_ms": 150})
+    assert (found.code, len(last(found).data["exchanges"])) == (Code.RESPONSE_MISSING, 2)
+    found, _ = theatre.plays(CALLS, {**step, "trigger": "#none", "timeout_ms": 200})
+    assert found.code is Code.SELECTOR_NOT_FOUND
+
+
+# evidence of a whole run
+
+
+def test_a_run_leaves_evidence_of_all_that_it_saw(theatre):
+    html = (
+        "<h1>Hi</h1><script>console.warn('careful', 7); setTimeout(() => { throw new Error('oops') })</script><img src='/logo'>"
+    )
+    found, room = theatre.plays(html, {"action": "wait", "ms": 50}, limits=Limits())
+    assert [one.name for one in found.artifacts] == [
+        "final.html", "final.txt", "final.png", "final.har", "final.console.jsonl", "final.trace.jsonl"
+    ]  # fmt: skip
+    assert found.left_out == {}
+    lines = [json.loads(line) for line in room.named["final.console.jsonl"].splitlines()]
+    assert {(one["type"], one["text"]) for one in lines} >= {("warning", "careful 7"), ("uncaught", "oops")}
+    log = json.loads(room.named["final.har"])["log"]
+    assert [one["request"]["url"].rpartition("/")[2] for one in log["entries"]][:2] == ["page", "logo"]
+    assert all(one["time"] > 0 and one["response"]["status"] == 200 for one in log["entries"])
+    trace = [json.loads(line) for line in room.named["final.trace.jsonl"].splitlines()]
+    assert {(one["what"], one.get("path", one.get("status"))) for one in trace} == {
+        ("document", 200),
+        ("step", "1"),
+        ("step", "2"),
+    }
+
+
+def test_a_run_that_fails_leaves_evidence_too(theatre):
+    found, room = theatre.plays("<h1>Hi</h1>", {"action": "click", "selector": "#no", "timeout_ms": 50}, limits=Limits())
+    assert found.ended is Ended.FAILED
+    assert b"<h1>Hi</h1>" in room.named["final.html"]
+
+
+def test_a_blocked_run_leaves_evidence_of_what_blocked_it(theatre):
+    step = {"action": "navigate", "url": theatre.site.url("/429")}
+    found, room = theatre.plays("", step, limits=Limits(), opens=False)
+    assert (found.ended, found.status) == (Ended.BLOCKED, 429)
+    assert room.named["final.txt"] == b"no"
+
+
+def test_only_what_is_asked_for_is_kept_and_within_bounds(theatre):
+    limits = replace(Limits(), evidence=frozenset({"html", "console"}), text_bytes=600)
+    html = f"<p>{'x' * 5_000}</p><script>for (let n = 0; n < 50; n++) console.log('line ' + n)</script>"
+    _, room = theatre.plays(html, limits=limits)
+    assert set(room.named) == {"final.html", "final.console.jsonl"}
+    assert room.named["final.html"].endswith(b"characters in all]")
+    assert len(room.named["final.html"]) < 700
+    assert json.loads(room.named["final.console.jsonl"].splitlines()[-1])["what"] == "left out"
+
+
+def test_a_page_that_never_answers_does_not_hold_its_evidence(theatre, monkeypatch):
+    from trueup.domains.automation.browser import evidence
+
+    monkeypatch.setattr(evidence, "SECONDS", 1.0)
+    html = "<button id=it onclick='setTimeout(() => { for (;;); }, 0)'>x</button>"
+    found, room = theatre.plays(html, {"action": "click", "selector": "#it", "timeout_ms": 300}, limits=Limits())
+    assert {"html", "text", "screenshot"} <= set(found.left_out)
+    assert "final.har" in room.named
+
+
+def test_an_archive_in_a_zip_is_known_for_what_it_is():
+    from trueup.domains.automation.engine.media import media_type_of
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("xl/workbook.xml", "<x/>")
+    assert media_type_of(out.getvalue()).endswith("spreadsheetml.sheet")
