@@ -374,6 +374,7 @@ def test_runtime_code_imports_only_what_the_package_depends_on():
         "yaml": "pyyaml",
         "allauth": "django_allauth[mfa]",
         "ninja": "django_ninja",
+        "PIL": "pillow",
         "psycopg": "psycopg[binary]",
     }
     found = {

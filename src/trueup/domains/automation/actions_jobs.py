@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from pydantic import Field
 
-from trueup.domains.automation import facts, jobqueries
+from trueup.domains.automation import facts, jobqueries, reliability
 from trueup.domains.automation.actions_fetches import Told
 from trueup.domains.automation.engine.tiers import Strategy, strategy_of
 from trueup.domains.automation.jobspec import KIND, JobArgs, JobRequestIn
@@ -228,6 +228,7 @@ class PerformJob(Action[PerformInput, tuple[JobArgs, int], Performed]):
         """Write down how it ended."""
         args = loaded[0]
         Run.objects.create(tenant=ctx.tenant, **_row(ctx, input, args, prepared))
+        lowered = reliability.settle(ctx.tenant, args.frozen.authority, prepared.code, ctx.now)
         subject = f"job/{input.job}"
         known = [Fact(subject, facts.JOB_ENDED.key, prepared.ended, ctx.now, ctx.now, SOURCE)]
         known += [Fact(page, key, value, ctx.now, ctx.now, SOURCE, unit) for page, key, value, unit in prepared.page]
@@ -249,6 +250,7 @@ class PerformJob(Action[PerformInput, tuple[JobArgs, int], Performed]):
             "strategy": args.request.strategy,
             "mode": prepared.mode,
             "authorization": [args.frozen.authorization, args.frozen.authorization_version],
+            **({"limits_lowered_to": lowered} if lowered else {}),
             **prepared.told.note(),
         }
         kept = {one.sha256: one for one in (prepared.manifest, prepared.told.artifact, *prepared.kept)}

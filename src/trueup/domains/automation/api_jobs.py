@@ -77,20 +77,32 @@ def job_id(text: str) -> UUID:
         raise NotFound(f"there is no job {text[:40]!r}") from None
 
 
-@router.get("/jobs/{id}", response=shapes.WholeJobOut, operation_id="automation.job", summary="one job, its attempts and its result")
+@router.get(
+    "/jobs/{id}", response=shapes.WholeJobOut, operation_id="automation.job", summary="one job, its attempts and its result"
+)
 def job(request: HttpRequest, id: str) -> HttpResponse:
     """Show a job: what was asked for, under which policy and authorization, and how each attempt ended."""
     tenant = tenant_of(request)
     return reply({**jobqueries.job(tenant, job_id(id)), "position": jobqueries.position(tenant, job_id(id))})
 
 
-@router.post("/jobs/{id}/cancel", response={200: shapes.MovedOut, 202: HeldOut}, operation_id="automation.job.cancel", summary="cancel a job")
+@router.post(
+    "/jobs/{id}/cancel",
+    response={200: shapes.MovedOut, 202: HeldOut},
+    operation_id="automation.job.cancel",
+    summary="cancel a job",
+)
 def cancel(request: HttpRequest, id: str) -> HttpResponse:
     """Cancel a job: at once while it waits; one that runs is ended within two seconds."""
     return act(request, CancelJob, lambda _: {"id": _own(request, id)})
 
 
-@router.post("/jobs/{id}/retry", response={200: shapes.RetriedOut, 202: HeldOut}, operation_id="automation.job.retry", summary="try an ended job again")
+@router.post(
+    "/jobs/{id}/retry",
+    response={200: shapes.RetriedOut, 202: HeldOut},
+    operation_id="automation.job.retry",
+    summary="try an ended job again",
+)
 def retry(request: HttpRequest, id: str) -> HttpResponse:
     """Queue a job again that failed, was refused or cancelled; its attempts are counted anew."""
     return act(request, ReplayJob, lambda _: {"id": _own(request, id)})
@@ -104,7 +116,10 @@ def _own(request: HttpRequest, id: str) -> str:
 
 
 @router.get(
-    "/jobs/{id}/executions", response=shapes.ExecutionsOut, operation_id="automation.job.executions", summary="the attempts at a job"
+    "/jobs/{id}/executions",
+    response=shapes.ExecutionsOut,
+    operation_id="automation.job.executions",
+    summary="the attempts at a job",
 )
 def executions(request: HttpRequest, id: str) -> HttpResponse:
     """List the attempts, each with its manifest and its record of what left."""
@@ -113,7 +128,9 @@ def executions(request: HttpRequest, id: str) -> HttpResponse:
     return reply({"items": [jobqueries.run_document(row) for row in jobqueries.runs(tenant, found)]})
 
 
-@router.get("/jobs/{id}/artifacts", response=shapes.ArtifactsOut, operation_id="automation.job.artifacts", summary="what a job kept")
+@router.get(
+    "/jobs/{id}/artifacts", response=shapes.ArtifactsOut, operation_id="automation.job.artifacts", summary="what a job kept"
+)
 def artifacts(request: HttpRequest, id: str) -> HttpResponse:
     """List the artifacts of all attempts; each is at `/api/v1/evidence/artifacts/{sha256}`."""
     readers.require(caller_of(request), "read")
@@ -121,7 +138,10 @@ def artifacts(request: HttpRequest, id: str) -> HttpResponse:
 
 
 @router.get(
-    "/jobs/{id}/egress", response=shapes.EgressOut, operation_id="automation.job.egress", summary="every request of a job, with its rule"
+    "/jobs/{id}/egress",
+    response=shapes.EgressOut,
+    operation_id="automation.job.egress",
+    summary="every request of a job, with its rule",
 )
 def egress(request: HttpRequest, id: str) -> HttpResponse:
     """List what left and what was refused, request by request, with the rule that decided."""
@@ -142,7 +162,9 @@ class EventsIn(Schema):
     summary="what happens to a job, as it happens",
     openapi_extra={
         "parameters": [{"in": "header", "name": "Last-Event-ID", "required": False, "schema": {"type": "string"}}],
-        "responses": {200: {"description": "server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        "responses": {
+            200: {"description": "server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+        },
     },
 )
 def events(request: HttpRequest, id: str, asked: Query[EventsIn]) -> HttpResponseBase:
@@ -151,9 +173,7 @@ def events(request: HttpRequest, id: str, asked: Query[EventsIn]) -> HttpRespons
     jobqueries.args_of(tenant, found)
     last = request.headers.get("Last-Event-ID", "")
     after = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else 0
-    response = StreamingHttpResponse(
-        Stream(tenant, found, after, asked.seconds), content_type="text/event-stream; charset=utf-8"
-    )
+    response = StreamingHttpResponse(Stream(tenant, found, after, asked.seconds), content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -225,7 +245,9 @@ def _event(name: str, data: dict[str, Any], number: int = 0) -> bytes:
     return f"{id}event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
 
-@router.get("/queue/stats", response=shapes.StatsOut, operation_id="automation.queue.stats", summary="how many jobs wait, run and ended")
+@router.get(
+    "/queue/stats", response=shapes.StatsOut, operation_id="automation.queue.stats", summary="how many jobs wait, run and ended"
+)
 def stats(request: HttpRequest) -> HttpResponse:
     """Count jobs by state, and those that wait by priority; the counts are kept as jobs move, so this costs the same at any number."""
     return reply(jobqueries.stats(tenant_of(request), host().clock()))
@@ -233,7 +255,10 @@ def stats(request: HttpRequest) -> HttpResponse:
 
 @router.get("/dlq", response=shapes.JobsOut, operation_id="automation.dlq", summary="jobs that ended badly")
 def dead_letters(request: HttpRequest, asked: Query[PageIn]) -> HttpResponse:
-    """List dead letters: what failed, was refused, ran out of time or used up its attempts; `POST /jobs/{id}/retry` tries one again, `POST /api/v1/work/job/prune` removes old ones."""
+    """List dead letters: what failed, was refused, ran out of time or used up its attempts.
+
+    `POST /jobs/{id}/retry` tries one again, `POST /api/v1/work/job/prune` removes old ones.
+    """
     tenant = tenant_of(request)
     found = page(jobqueries.dead_letters(tenant), ORDER, asked.asked, scope=scope_of("automation.dlq", tenant, ORDER))
     return listing(Page([jobqueries.document(row) for row in found.rows], found.next, found.previous))

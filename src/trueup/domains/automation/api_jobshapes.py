@@ -148,6 +148,8 @@ class MovedOut(Schema):
     """A job that was cancelled."""
 
     job: str
+    kind: str
+    state: str = Field(description="of the durable job: cancelled, or running until it has stopped")
     asked: bool = Field(description="it runs, and was asked to stop; false where it ended at once")
 
 
@@ -155,6 +157,8 @@ class RetriedOut(Schema):
     """A job that is queued again."""
 
     job: str
+    kind: str
+    state: str
     was: str = Field(description="its state before")
 
 

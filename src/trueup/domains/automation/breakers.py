@@ -1,6 +1,6 @@
 """The breaker of each authority, stored: shared by every process, changed in one short transaction over a locked row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -34,6 +34,34 @@ def succeeded(tenant: UUID, authority: str, now: datetime) -> Breaker:
 def failed(tenant: UUID, authority: str, reason: str, now: datetime) -> Breaker:
     """Note that an authority failed, or asked to be left alone."""
     return _changed(tenant, authority, lambda found: engine.failed(found, RULE, now), now, reason=reason)
+
+
+def not_closed(tenant: UUID, authorities: Iterable[str]) -> set[str]:
+    """Return which of these are not simply closed; inside the caller's transaction they stay as they are until its end."""
+    return {name for name, row in _locked(tenant, authorities).items() if row.phase != Phase.CLOSED}
+
+
+def noted(tenant: UUID, told: Mapping[str, Sequence[str]], now: datetime) -> None:
+    """Note how authorities did, one after the other, in one transaction.
+
+    Args:
+        tenant: whose.
+        told: of each authority, in their order, how it failed; empty text where it answered.
+        now: the time.
+    """
+    with transaction.atomic():
+        found = _locked(tenant, told)
+        new = sorted(name for name, reasons in told.items() if any(reasons) and name not in found)
+        if new:
+            BreakerRow.objects.bulk_create(
+                [BreakerRow(tenant=tenant, authority=name, at=now) for name in new], ignore_conflicts=True
+            )
+            found |= _locked(tenant, new)
+        for name, row in sorted(found.items()):
+            after = _read(row)
+            for reason in told[name]:
+                after = engine.failed(after, RULE, now) if reason else engine.succeeded(after)
+            _write(row, after, now, next((reason for reason in reversed(told[name]) if reason), ""))
 
 
 def force_open(tenant: UUID, authority: str, reason: str, now: datetime) -> Breaker:
@@ -70,11 +98,22 @@ def _changed(
         row = rows.select_for_update().first()
         before = _read(row) if row else Breaker()
         after = change(before)
-        if row and (after != before or reason):
-            stored = {"phase": str(after.phase), "failures": after.failures, "trips": after.trips, "until": after.until}
-            said = {"reason": reason} if reason else {}
-            rows.update(**stored, forced=after.forced, at=now, **said)
+        if row:
+            _write(row, after, now, reason)
     return after
+
+
+def _locked(tenant: UUID, authorities: Iterable[str]) -> dict[str, BreakerRow]:
+    rows = BreakerRow.objects.filter(tenant=tenant, authority__in=set(authorities)).order_by("authority").select_for_update()
+    return {row.authority: row for row in rows}
+
+
+def _write(row: BreakerRow, after: Breaker, now: datetime, reason: str) -> None:
+    """Store where a breaker stands, where that changed or something is to be said."""
+    if after != _read(row) or reason:
+        stored = {"phase": str(after.phase), "failures": after.failures, "trips": after.trips, "until": after.until}
+        said = {"reason": reason} if reason else {}
+        BreakerRow.objects.filter(id=row.id, tenant=row.tenant).update(**stored, forced=after.forced, at=now, **said)
 
 
 def _read(row: BreakerRow) -> Breaker:

@@ -121,7 +121,7 @@ class JobRoom:
         """Whether the tier is custom, and the host's policy names the script by its digest."""
         if self._reach.asked.strategy is not Strategy.CUSTOM:
             return False
-        live = await self._reach.desk.put(self._reach.live)
+        live = self._reach.snapshot()
         return any(script_sha256 in policy.scripts for policy in live.policies(self._reach.args.frozen.host)[:1])
 
 

@@ -54,7 +54,7 @@ def refused(exc: HopRefused) -> Found:
 
 async def fetch(reach: Reach) -> tuple[Found, Response | None]:
     """Fetch a job's URL over HTTP, as its tier does; one cut-off connection is met by one more try."""
-    async with Fetcher(reach.gate, agent=reach.agent) as fetcher:
+    async with Fetcher(reach.gate, agent=reach.agent, pool=reach.pool) as fetcher:
         url = reach.args.request.url
         await reach.go_on(url)
         try:

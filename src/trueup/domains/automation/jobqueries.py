@@ -162,10 +162,15 @@ def rows_of(tenant: UUID, *, states: Iterable[str] = (), host: str = "") -> "Que
     rows = Job.objects.filter(tenant=tenant, kind=KIND)
     wanted = Q()
     for state in states:
-        wanted |= _where(State(state))
-    if host:
-        rows = rows.filter(concurrency_key__startswith=f"automation/{host}:")
+        wanted |= of_state(State(state))
+    rows = on_host(rows, host) if host else rows
     return rows.filter(wanted).order_by("-created_at", "-id")
+
+
+def on_host(rows: "QuerySet[Job]", host: str) -> "QuerySet[Job]":
+    """Return the jobs on one host, whatever its port."""
+    place = f"[{host}]" if ":" in host else host
+    return rows.filter(concurrency_key__startswith=f"automation/{place}:")
 
 
 def dead_letters(tenant: UUID) -> "QuerySet[Job]":
@@ -173,7 +178,7 @@ def dead_letters(tenant: UUID) -> "QuerySet[Job]":
     return Job.objects.filter(tenant=tenant, kind=KIND, state__in=("failed", "dead")).order_by("-created_at", "-id")
 
 
-def _where(state: State) -> Q:
+def of_state(state: State) -> Q:
     """Return what rows of a shown state have in common."""
     stored = Q(state__in=("failed", "dead") if state is State.FAILED else (stored_state(state),))
     if state is State.QUEUED:

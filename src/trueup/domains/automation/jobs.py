@@ -80,7 +80,9 @@ def _turn(job: JobContext, number: int) -> str:
     decision = decide(snapshots.current(ctx.tenant), args.request.url, asked, ctx.now)
     if not decision.allowed:
         return ""  # the attempt says why, and writes it down
-    turn = take(ctx.tenant, decision, ctx.now, lease=timedelta(seconds=args.request.timeout_seconds + 60))
+    lasts = timedelta(seconds=args.request.timeout_seconds + 60)
+    # by the job's own id: what an attempt held whose worker died is this attempt's now
+    turn = take(ctx.tenant, decision, ctx.now, lease=lasts, within=job.job.id.hex)
     if turn.allowed:
         return turn.lease
     if turn.rule.startswith(_WAITS) and (turn.again or turn.rule.endswith(".concurrent")):

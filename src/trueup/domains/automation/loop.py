@@ -62,6 +62,17 @@ class Loop:
             time.sleep(0.01)
         raise Stopped(why)
 
+    def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run something in the loop, and wait for nothing."""
+        asyncio.run_coroutine_threadsafe(_made(work), self._running())
+
+    def call(self, do: Callable[[], object]) -> None:
+        """Have something done in the loop soon; where it has ended, there is nothing left to be done."""
+        with self._lock:
+            loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(do)
+
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or self._loop.is_closed():

@@ -1,14 +1,16 @@
 """One attempt at a job, from its frozen args to what is written down about it."""
 
+import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from trueup.domains.automation import facts, jobqueries
-from trueup.domains.automation.actions_fetches import kept, media_type_of, subject_of, told
+from trueup.domains.automation.actions_fetches import Told, kept, media_type_of, subject_of
+from trueup.domains.automation.actions_fetches import told as counted
 from trueup.domains.automation.actions_jobs import Performed
 from trueup.domains.automation.agent import contact, require_extra, user_agent
 from trueup.domains.automation.desk import Desk
@@ -25,7 +27,7 @@ from trueup.kernel.evidence.artifacts import Artifact
 from trueup.kernel.evidence.engine.encode import stamp
 from trueup.kernel.work.errors import JobCancelled
 
-MANIFEST, MANIFEST_TYPE = "run.json", "application/json"
+MANIFEST, MANIFEST_TYPE, PAGE = "run.json", "application/json", "page"
 
 
 class RunStopped(JobCancelled):
@@ -56,17 +58,22 @@ def perform(ctx: Context, job: UUID, attempt: int, args: JobArgs, failures: int)
             reach.leases.end()
         reach.judge(blocked=found.reason if found.ending is Ending.BLOCKED else "", at=found.url, wait=found.wait)
     elapsed = round((time.monotonic() - since) * 1000)
-    return _written(ctx, reach, found, body, _When(job, attempt, failures, begun, elapsed))
+    return _written(ctx, reach, found, body, When(job, attempt, failures, begun, elapsed))
 
 
 def _found(reach: Reach, watch: Watch) -> tuple[Found, Response | None]:
     if not _may_repeat(reach):
-        return Found(
-            Ending.UNKNOWN,
-            UNKNOWN,
-            "an attempt before this one sent what changes something, and whether it was taken is not known: it is not sent again",
-        ), None
-    return LOOP.run(lambda: _within(reach), gone=watch.gone)
+        return not_again(), None
+    return LOOP.run(lambda: within(reach), gone=watch.gone)
+
+
+def not_again() -> Found:
+    """Return what a run found that is not made: nobody can tell what one before it changed."""
+    return Found(
+        Ending.UNKNOWN,
+        UNKNOWN,
+        "an attempt before this one sent what changes something, and whether it was taken is not known: it is not sent again",
+    )
 
 
 def _may_repeat(reach: Reach) -> bool:
@@ -76,7 +83,8 @@ def _may_repeat(reach: Reach) -> bool:
     return not jobqueries.in_transit(reach.ctx.tenant, reach.job)
 
 
-async def _within(reach: Reach) -> tuple[Found, Response | None]:
+async def within(reach: Reach) -> tuple[Found, Response | None]:
+    """Make an attempt, for as long as its job may take."""
     import asyncio
 
     try:
@@ -125,19 +133,25 @@ async def _pool(reach: Reach) -> Any:
     return _pools[id(loop)]
 
 
-class _When:
+class When:
     """Which attempt, and how long it took."""
 
     def __init__(self, job: UUID, attempt: int, failures: int, begun: datetime, elapsed_ms: int) -> None:
         self.job, self.attempt, self.failures, self.begun, self.elapsed_ms = job, attempt, failures, begun, elapsed_ms
 
 
-def _written(ctx: Context, reach: Reach, found: Found, body: Response | None, when: _When) -> Performed:
-    record = told(ctx, kept(ctx, reach.record).sha256)
+def _written(ctx: Context, reach: Reach, found: Found, body: Response | None, when: When) -> Performed:
+    record = counted(ctx, kept(ctx, reach.record).sha256)
     page = _body(ctx, found, body)
-    manifest = ctx.ports.artifacts.put(
-        ctx.tenant, _manifest(reach, found, record.artifact, when), name=MANIFEST, media_type=MANIFEST_TYPE
+    document = json.dumps(
+        run_document(reach, found, record.artifact.sha256, when), ensure_ascii=False, indent=1, sort_keys=True
     )
+    manifest = ctx.ports.artifacts.put(ctx.tenant, document.encode(), name=MANIFEST, media_type=MANIFEST_TYPE)
+    return performed(reach, found, when, told=record, manifest=manifest, page=page)
+
+
+def performed(reach: Reach, found: Found, when: When, *, told: Told, manifest: Artifact, page: Sequence[Artifact]) -> Performed:
+    """Return what an attempt did, with everything that was kept of it."""
     return Performed(
         ended=str(found.ending),
         final=not again(found.ending, found.code, when.failures + 1),
@@ -149,7 +163,7 @@ def _written(ctx: Context, reach: Reach, found: Found, body: Response | None, wh
         elapsed_ms=when.elapsed_ms,
         steps=len(found.steps),
         summary=found.summary,
-        told=record,
+        told=told,
         manifest=manifest,
         kept=[*found.kept, *page],
         page=[(subject_of(url), key, value, unit) for url, key, value, unit in found.page],
@@ -157,23 +171,31 @@ def _written(ctx: Context, reach: Reach, found: Found, body: Response | None, wh
 
 
 def _body(ctx: Context, found: Found, answer: Response | None) -> list[Artifact]:
-    """Keep what was fetched, and say what is known of the page now."""
-    if answer is None:
+    """Keep what was fetched."""
+    media_type = known(found, answer)
+    if answer is None or not media_type:
         return []
+    return [ctx.ports.artifacts.put(ctx.tenant, answer.body, name=PAGE, media_type=media_type)]
+
+
+def known(found: Found, answer: Response | None) -> str:
+    """Say what is known of a page now; return the media type of its body, empty where it has none."""
+    if answer is None:
+        return ""
     outcome = {Ending.COMPLETED: "fetched", Ending.BLOCKED: "blocked"}.get(found.ending, "failed")
     found.page = [(answer.url, facts.OUTCOME.key, outcome, ""), (answer.url, facts.STATUS.key, answer.status, facts.STATUS.unit)]
     if not answer.body:
-        return []
-    media_type = media_type_of(answer.headers)
-    stored = ctx.ports.artifacts.put(ctx.tenant, answer.body, name="page", media_type=media_type)
-    found.summary |= {"sha256": stored.sha256, "media_type": media_type}
+        return ""
+    media_type, digest = media_type_of(answer.headers), hashlib.sha256(answer.body).hexdigest()
+    found.summary |= {"sha256": digest, "media_type": media_type}
     if found.ending is Ending.COMPLETED:
-        found.page.append((answer.url, facts.SHA256.key, stored.sha256, ""))
-    return [stored]
+        found.page.append((answer.url, facts.SHA256.key, digest, ""))
+    return media_type
 
 
-def _manifest(reach: Reach, found: Found, record: Artifact, when: _When) -> bytes:
-    body: Mapping[str, Any] = {
+def run_document(reach: Reach, found: Found, record: str, when: When) -> Mapping[str, Any]:
+    """Return the whole of an attempt, as its manifest holds it."""
+    return {
         "job": str(when.job),
         "attempt": when.attempt,
         "request": reach.args.request.model_dump(mode="json"),
@@ -190,7 +212,6 @@ def _manifest(reach: Reach, found: Found, record: Artifact, when: _When) -> byte
         "steps": list(found.steps),
         "summary": found.summary,
         "artifacts": [one.as_dict() for one in found.kept],
-        "egress": {"record": record.sha256, "snapshot": reach.record.snapshot, "hops": len(reach.record.hops)},
+        "egress": {"record": record, "snapshot": reach.record.snapshot, "hops": len(reach.record.hops)},
         **found.document,
     }
-    return json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True).encode()

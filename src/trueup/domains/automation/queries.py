@@ -208,7 +208,7 @@ def usage(tenant: UUID, now: datetime, *, most: int = 100) -> list[Used]:
         if authority.startswith(meters.key_of("")):
             continue
         about = there.policies(authority.rpartition(":")[0].strip("[]"))
-        minute = sum(at > now - MINUTE for at in used.begun)
+        minute = used.begun.since(now - MINUTE)
         limits = about[0].limits if about else Limits()
         waits = used.not_before if used.not_before and used.not_before > now else None
         found.append(Used(authority, minute, len(used.begun), used.running, limits, waits))

@@ -1,16 +1,18 @@
 """A run's way out, whole: its gate with everything that a hop has to pass, for HTTP and for browsers alike."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from trueup.domains.automation import breakers, meters, snapshots
 from trueup.domains.automation.agent import TOKEN, contact, user_agent
-from trueup.domains.automation.desk import Desk
+from trueup.domains.automation.desk import Asks
 from trueup.domains.automation.egress import robots
-from trueup.domains.automation.egress.gate import Gate, HopRefused
+from trueup.domains.automation.egress.gate import Gate, HopRefused, at_once
 from trueup.domains.automation.egress.http import Fetcher
 from trueup.domains.automation.egress.record import Hop, Record
 from trueup.domains.automation.engine.blocked import retry_after
@@ -20,14 +22,36 @@ from trueup.domains.automation.engine.tiers import may_open, strategy_of
 from trueup.domains.automation.engine.urls import read
 from trueup.domains.automation.jobspec import JobArgs, Watch
 from trueup.domains.automation.robotcopies import StoredCopies
-from trueup.domains.automation.runtolls import Held, JobToll, Leases, OnceRead, RobotsToll, pay
+from trueup.domains.automation.runtolls import Held, JobToll, Leases, Locks, OnceRead, RobotsToll, locks, pay
 from trueup.kernel.actions.base import Context
 from trueup.kernel.work.errors import JobCancelled
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 LEFT_OVER = timedelta(minutes=1)
 """How much longer a lease is than its run may be."""
 _ITS_OWN = frozenset({"too_large", "encoding", "redirects"})
 """Outcomes by which a host shows that it answers."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What attempts share that are made at the same time, for one tenant.
+
+    Args:
+        ready: sees to it that what decides is no older than a moment.
+        snapshot: what decides.
+        pool: of connections.
+        copies: of robots files.
+        reading: held while a robots file is read.
+    """
+
+    ready: Callable[[], Awaitable[None]]
+    snapshot: Callable[[], Snapshot]
+    pool: "ClientSession | None"
+    copies: robots.Copies
+    reading: Locks
 
 
 class Reach:
@@ -39,14 +63,18 @@ class Reach:
         args: as it was frozen.
         watch: tells whether the job must stop.
         desk: asks the store.
+        shared: with other attempts; nothing by default.
     """
 
-    def __init__(self, ctx: Context, job: UUID, args: JobArgs, watch: Watch, desk: Desk) -> None:
+    def __init__(
+        self, ctx: Context, job: UUID, args: JobArgs, watch: Watch, desk: Asks, shared: Shared | None = None
+    ) -> None:
         self.ctx, self.job, self.args, self.watch, self.desk = ctx, job, args, watch, desk
-        self.live = snapshots.Live(ctx.tenant)
+        live = snapshots.Live(ctx.tenant)
+        self.shared = shared or Shared(at_once, lambda: desk.ask(live), None, OnceRead(StoredCopies(desk, ctx.tenant)), locks())
         self.contact = contact()
         self.agent = user_agent(self.contact)
-        self.record = Record(desk.ask(self.live).digest)
+        self.record = Record(self.snapshot().digest)
         self.until = time.monotonic() + args.request.timeout_seconds
         self.asked = Asked(
             strategy_of(args.request.strategy),
@@ -65,7 +93,7 @@ class Reach:
         )
         self.leases = Leases(desk, held, ctx.clock)
         self._stack = AsyncExitStack()
-        self.gate = Gate(self.snapshot, self.asked, ctx.clock, self.record, job=str(job))
+        self.gate = Gate(self.snapshot, self.asked, ctx.clock, self.record, job=str(job), ready=self.shared.ready)
 
     @property
     def clock(self) -> Callable[[], datetime]:
@@ -74,7 +102,12 @@ class Reach:
 
     def snapshot(self) -> Snapshot:
         """Return what decides now."""
-        return self.desk.ask(self.live)
+        return self.shared.snapshot()
+
+    @property
+    def pool(self) -> "ClientSession | None":
+        """Connections that it shares; None where they are its own."""
+        return self.shared.pool
 
     def decided(self, url: str) -> Decision:
         """Decide about a URL now."""
@@ -82,12 +115,13 @@ class Reach:
 
     async def __aenter__(self) -> "Reach":
         """Open what reads robots files."""
-        toll = RobotsToll(self.leases)
-        gate = Gate(self.snapshot, self.asked, self.clock, self.record, toll=toll, job=str(self.job))
-        reading = await self._stack.enter_async_context(Fetcher(gate, agent=self.agent, bounds=robots.BOUNDS))
-        copies = OnceRead(StoredCopies(self.desk, self.ctx.tenant))
-        files = robots.Robots(reading, copies, self.clock, token=TOKEN)
-        self.gate.toll = JobToll(self.leases, files)
+        shared, toll = self.shared, RobotsToll(self.leases)
+        await shared.ready()
+        gate = Gate(self.snapshot, self.asked, self.clock, self.record, toll=toll, job=str(self.job), ready=shared.ready)
+        fetcher = Fetcher(gate, agent=self.agent, bounds=robots.BOUNDS, pool=shared.pool)
+        reading = await self._stack.enter_async_context(fetcher)
+        files = robots.Robots(reading, shared.copies, self.clock, token=TOKEN)
+        self.gate.toll = JobToll(self.leases, files, shared.reading)
         decision = self.decided(self.args.request.url)
         if self.watch.lease and decision.allowed:
             self.leases.begun(decision, self.watch.lease)
@@ -114,7 +148,8 @@ class Reach:
             HopRefused: the kill switch is on.
         """
         self.require_wanted()
-        live = await self.desk.put(self.live)
+        await self.shared.ready()
+        live = self.snapshot()
         for place in (self.args.request.url, url):
             host = read(place).host if place.startswith(("http://", "https://")) else ""
             if host and live.is_killed(host):

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from trueup.domains.automation.desk import Desk
+from trueup.domains.automation.desk import Asks
 from trueup.domains.automation.egress.robots import Answer, Copy
 from trueup.domains.automation.models import RobotsCopy
 
@@ -10,7 +10,7 @@ from trueup.domains.automation.models import RobotsCopy
 class StoredCopies:
     """The robots files that a tenant's processes read."""
 
-    def __init__(self, desk: Desk, tenant: UUID) -> None:
+    def __init__(self, desk: Asks, tenant: UUID) -> None:
         self._desk = desk
         self.tenant = tenant
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from trueup.domains.automation import intents, meters
 from trueup.domains.automation.agent import NO_CONTACT, SETTING
-from trueup.domains.automation.desk import Desk
+from trueup.domains.automation.desk import Asks
 from trueup.domains.automation.egress.gate import HopRefused, Way
 from trueup.domains.automation.egress.robots import Copies, Copy, Robots, origin_of
 from trueup.domains.automation.engine.decide import Decision
@@ -28,12 +28,20 @@ HEAVY = frozenset({"image", "video", "audio", "font", "track"})
 _GLANCE = 0.1  # seconds between two looks at whether a job must stop while it waits for its turn
 
 
+type Locks = defaultdict[str, asyncio.Lock]
+
+
+def locks() -> Locks:
+    """Return a lock for every name that is asked for."""
+    return defaultdict(asyncio.Lock)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A job, as far as its tolls know it.
 
     Args:
-        job: its id; None for a run that is no job, and whose changes are not written down.
+        job: its id, and that of its leases: an attempt goes on with those of one whose worker died. None for a run that is no job.
         lease: how long what it holds counts as running at most.
         patience: seconds that are left to wait for a turn.
         go_on: leaves when the job must stop.
@@ -64,11 +72,12 @@ class _Visit:
 class Leases:
     """What a job holds, at all authorities together."""
 
-    def __init__(self, desk: Desk, held: Held, clock: Callable[[], datetime]) -> None:
+    def __init__(self, desk: Asks, held: Held, clock: Callable[[], datetime]) -> None:
         self.desk, self.held, self.clock = desk, held, clock
         self._visits: dict[str, _Visit] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._intents = 0
+        self._seats: list[tuple[Decision, str]] = []
 
     def begun(self, decision: Decision, lease: str) -> None:
         """Note a turn that was taken before the job's run began, and is not used yet."""
@@ -88,7 +97,7 @@ class Leases:
             visit = self._visits.get(authority)
             if visit is not None and (part or (visit.paid and not ahead)):
                 return self._rides(visit, part=part)
-            turn = await self._turn(decision, visit.lease if visit else "")
+            turn = await self._turn(decision)
             if not turn.allowed:
                 return turn.rule, words(turn)
             if visit is None:
@@ -107,9 +116,19 @@ class Leases:
             return "limit.parts", f"a page asks for more than {PARTS} parts"
         return "", ""
 
-    async def _turn(self, decision: Decision, within: str) -> Turn:
-        """Take a turn, waiting for it as long as the job has patience."""
+    async def seats(self, decision: Decision, wanted: int) -> int:
+        """Hold room for doing several things at once, beside the turn that is held; return for how many there is room."""
         held = self.held
+        if held.job is None:
+            return 1
+        names = [held.job.hex, *(f"{held.job.hex}/{number}" for number in range(2, wanted + 1))]
+        room = await self.desk.put(lambda: meters.hold(held.tenant, decision, names, self.clock(), lease=held.lease))
+        self._seats = [(decision, name) for name in names[1:room]]
+        return room
+
+    async def _turn(self, decision: Decision) -> Turn:
+        """Take a turn, waiting for it as long as the job has patience."""
+        held, within = self.held, self.held.job.hex if self.held.job else ""
         while True:
             now = self.clock()
             turn = await self.desk.put(partial(take, held.tenant, decision, now, lease=held.lease, within=within))
@@ -146,9 +165,15 @@ class Leases:
 
     def end(self) -> None:
         """Let go of everything."""
-        for visit in self._visits.values():
-            self.desk.ask(partial(meters.end, self.held.tenant, visit.decision, visit.lease))
+        for decision, lease in self.given_up():
+            self.desk.ask(partial(meters.end, self.held.tenant, decision, lease))
+
+    def given_up(self) -> list[tuple[Decision, str]]:
+        """Hold nothing any more; return what is to be ended."""
+        found = [(visit.decision, visit.lease) for visit in self._visits.values()] + self._seats
         self._visits.clear()
+        self._seats = []
+        return found
 
 
 class RobotsToll:
@@ -170,10 +195,10 @@ class RobotsToll:
 class JobToll:
     """The toll of everything else that a job asks for."""
 
-    def __init__(self, leases: Leases, robots: Robots) -> None:
+    def __init__(self, leases: Leases, robots: Robots, reading: Locks) -> None:
         self._leases = leases
         self._robots = robots
-        self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._reading = reading
 
     async def enter(self, way: Way) -> tuple[str, str]:
         """Return the rule that holds a hop back, and words."""

@@ -51,7 +51,8 @@ def take(tenant: UUID, decision: Decision, now: datetime, *, lease: timedelta = 
 def words(turn: Turn) -> str:
     """Say what holds a hop back, and until when."""
     again = f"; ask again at {turn.again:%Y-%m-%dT%H:%M:%SZ}" if turn.again else ""
-    return f"{_WORDS[turn.rule]}{again}"
+    lowered = f"; its limits are lowered for a while: {turn.ease.why}" if turn.ease else ""
+    return f"{_WORDS[turn.rule]}{again}{lowered}"
 
 
 class Counted:

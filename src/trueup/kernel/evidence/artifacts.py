@@ -4,8 +4,8 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -31,11 +31,23 @@ class Artifact:
         return {"sha256": self.sha256, "size": self.size, "name": self.name, "media_type": self.media_type}
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes that are to be stored, and what an entry will say of them."""
+
+    data: bytes
+    name: str
+    media_type: str
+
+
 class ArtifactStore(Protocol):
     """Where artifacts live. A folder here; an object store can do the same."""
 
     def put(self, tenant: UUID, source: Path | bytes, *, name: str, media_type: str) -> Artifact:
         """Store bytes or a file's content; storing the same content twice is one file."""
+
+    def put_many(self, tenant: UUID, contents: Sequence["Content"]) -> list[Artifact]:
+        """Store several contents, as safely as one; return them in the order given."""
 
     def open(self, tenant: UUID, sha256: str) -> BinaryIO:
         """Open an artifact for reading."""
@@ -69,24 +81,50 @@ class FolderStore:
         Raises:
             StorageFull: no room; nothing is left behind.
         """
-        scratch = self.path / tenant.hex / "incoming" / uuid4().hex
-        try:
+        scratch = self._incoming(tenant) / uuid4().hex
+        with _room_for(name, [scratch]):
             scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             digest, size = self._fill(scratch, source)
             place = self._file(tenant, digest)
             place.parent.mkdir(exist_ok=True, mode=0o700)
             scratch.replace(place)
             sync_folder(place.parent)
-        except OSError as exc:
-            if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise StorageFull(
-                    f"no room to store {name}", remedy="free some space and run the command again; nothing was written"
-                ) from exc
-            raise
-        finally:
-            with suppress(OSError):
-                scratch.unlink(missing_ok=True)
         return Artifact(digest, size, name, media_type)
+
+    def put_many(self, tenant: UUID, contents: Sequence[Content]) -> list[Artifact]:
+        """Store several contents: all are written, then all are synced, then all get their names, then each folder is synced once.
+
+        Raises:
+            StorageFull: no room; nothing is left behind.
+        """
+        found = [Artifact(hashlib.sha256(one.data).hexdigest(), len(one.data), one.name, one.media_type) for one in contents]
+        new = {artifact.sha256: one.data for artifact, one in zip(found, contents, strict=True)}
+        incoming, stem = self._incoming(tenant), uuid4().hex
+        scratches = {digest: incoming / f"{stem}{number}" for number, digest in enumerate(new)}
+        handles: list[int] = []
+        with _room_for(f"{len(new)} files", list(scratches.values())):
+            incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                for digest, data in new.items():
+                    handle = os.open(scratches[digest], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                    handles.append(handle)
+                    _write(handle, data)
+                for handle in handles:
+                    os.fsync(handle)
+            finally:
+                for handle in handles:
+                    os.close(handle)
+            folders = {self._file(tenant, digest).parent for digest in new}
+            for folder in folders:
+                folder.mkdir(exist_ok=True, mode=0o700)
+            for digest, scratch in scratches.items():
+                scratch.replace(self._file(tenant, digest))
+            for folder in folders:
+                sync_folder(folder)
+        return found
+
+    def _incoming(self, tenant: UUID) -> Path:
+        return self.path / tenant.hex / "incoming"
 
     @staticmethod
     def _fill(scratch: Path, source: Path | bytes) -> tuple[str, int]:
@@ -136,6 +174,29 @@ class FolderStore:
     def remove_scratch(self, tenant: UUID, name: str) -> None:
         """Remove a scratch file that ``listing`` named."""
         (self.path / tenant.hex / "incoming" / Path(name).name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_for(name: str, scratches: Sequence[Path]) -> Iterator[None]:
+    """Say it plainly when the disk is full, and leave no scratch file behind."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(
+                f"no room to store {name}", remedy="free some space and run the command again; nothing was written"
+            ) from exc
+        raise
+    finally:
+        for scratch in scratches:
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
+
+
+def _write(handle: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
 
 
 def _chunks(source: Path | bytes) -> Iterator[bytes]:

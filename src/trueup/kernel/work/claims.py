@@ -4,7 +4,7 @@ PostgreSQL: claims of all workers are made one after the other (an advisory lock
 limits hold exactly; rows that an action holds are left out. SQLite has one writer at a time anyway.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from trueup.kernel.work import sql
 from trueup.kernel.work.engine import lease, order, states
 from trueup.kernel.work.engine.digest import result_digest
+from trueup.kernel.work.engine.seats import Seats
 from trueup.kernel.work.engine.states import Move, State
 from trueup.kernel.work.models import Job, JobEvent, TenantLimit
 
@@ -73,21 +74,25 @@ class Hand:
         seconds: how long a lease is.
         kinds: that it can do.
         tenants: whose jobs it does; empty for everybody's.
+        batch: most jobs that share a slot.
+        seat: says with which others a job shares one, and how many they may be.
     """
 
     worker: str
     seconds: float
     kinds: Sequence[str]
     tenants: Sequence[UUID] = field(default_factory=tuple)
+    batch: int = 1
+    seat: Callable[[Claimed], tuple[Hashable, int]] = lambda _job: ("", 1)
 
 
 def turn(hand: Hand, ended: Sequence[Ended], want: int, *, now: datetime, scale: int) -> list[Claimed]:
-    """End a batch of jobs and claim up to ``want`` others, in one transaction.
+    """End a batch of jobs and claim others for up to ``want`` slots, in one transaction.
 
     Args:
         hand: the worker.
         ended: outcomes; those whose fence is stale are dropped, and the job's events say so.
-        want: how many jobs the worker can take.
+        want: how many slots of the worker are free; jobs that are done together share one.
         now: wall clock, for the record and for ``not_before``.
         scale: work time, for leases.
     """
@@ -98,8 +103,9 @@ def turn(hand: Hand, ended: Sequence[Ended], want: int, *, now: datetime, scale:
         if sql.on_postgresql():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIMS])
-        taken = _expired(hand, want, now=now, scale=scale)
-        taken += _queued(hand, want - len(taken), now)
+        seats = Seats(want)
+        taken = _expired(hand, seats, now=now, scale=scale)
+        taken += _queued(hand, seats, now)
         return _take(hand, taken, now=now, scale=scale)
 
 
@@ -167,7 +173,7 @@ def _standing(ids: Sequence[UUID]) -> dict[UUID, tuple[int, str, bool]]:
         return {sql.as_uuid(id): (fence, state, bool(asked)) for id, _, fence, state, asked in cursor.fetchall()}
 
 
-def _expired(hand: Hand, want: int, *, now: datetime, scale: int) -> list[Claimed]:
+def _expired(hand: Hand, seats: Seats, *, now: datetime, scale: int) -> list[Claimed]:
     """Return jobs whose lease has run out; those without an attempt left, or cancelled, are ended here."""
     only, values = _of_tenants(hand)
     with connection.cursor() as cursor:
@@ -175,7 +181,7 @@ def _expired(hand: Hand, want: int, *, now: datetime, scale: int) -> list[Claime
             "SELECT id, tenant, kind, args, fence, attempts, max_attempts, principal, trace, cancel_asked FROM work_job "  # noqa: S608 - placeholders alone
             f"WHERE state = 'running' AND lease_until <= %s AND kind IN ({sql.marks(len(hand.kinds))}){only} "
             f"ORDER BY lease_until LIMIT %s{sql.locking()}",
-            [scale, *hand.kinds, *values, want],
+            [scale, *hand.kinds, *values, seats.free * hand.batch],
         )
         rows = [(_claimed(row), bool(row[-1])) for row in cursor.fetchall()]
     over = [
@@ -185,12 +191,12 @@ def _expired(hand: Hand, want: int, *, now: datetime, scale: int) -> list[Claime
     ]
     finish(over, now)
     ended = {item.job.id for item in over}
-    return [job for job, _ in rows if job.id not in ended]
+    return [job for job, _ in rows if job.id not in ended and seats.take(*hand.seat(job)) is not None]
 
 
-def _queued(hand: Hand, want: int, now: datetime) -> list[Claimed]:
+def _queued(hand: Hand, seats: Seats, now: datetime) -> list[Claimed]:
     """Return the next jobs that are due and within every limit."""
-    if want <= 0:
+    if seats.free <= 0:
         return []
     room = _room()
     full = [tenant for tenant, left in room.items() if left <= 0]
@@ -203,20 +209,25 @@ def _queued(hand: Hand, want: int, now: datetime) -> list[Claimed]:
             "AND (concurrency_key = '' OR NOT EXISTS (SELECT 1 FROM work_job r WHERE r.tenant = j.tenant "
             "AND r.concurrency_key = j.concurrency_key AND r.state = 'running' AND NOT (r.concurrency_key = ''))) "
             f"ORDER BY rank, id LIMIT %s{sql.locking('j')}",
-            [order.horizon(now), sql.moment(now), *hand.kinds, *values, *map(sql.uid, full), 4 * want],
+            [order.horizon(now), sql.moment(now), *hand.kinds, *values, *map(sql.uid, full), _looked_at(hand, seats.free)],
         )
         rows = cursor.fetchall()
-    return _within(rows, room, want)
+    return _within(hand, rows, room, seats)
 
 
-def _within(rows: Sequence[Sequence[Any]], room: dict[UUID, int], want: int) -> list[Claimed]:
+def _looked_at(hand: Hand, free: int) -> int:
+    """Return how many candidates are read: more than are taken, since some keep each other out."""
+    return 4 * free if hand.batch == 1 else free * (2 * hand.batch + 2)
+
+
+def _within(hand: Hand, rows: Sequence[Sequence[Any]], room: dict[UUID, int], seats: Seats) -> list[Claimed]:
     """Return the first candidates that keep every limit also among themselves."""
     taken: list[Claimed] = []
     keys: set[tuple[UUID, str]] = set()
     for row in rows:
         job, key = _claimed(row), (sql.as_uuid(row[1]), row[-1])
         left = room.get(job.tenant, TENANT_LIMIT)
-        if len(taken) < want and left > 0 and not (row[-1] and key in keys):
+        if left > 0 and not (row[-1] and key in keys) and seats.take(*hand.seat(job)) is not None:
             keys.add(key)
             room[job.tenant] = left - 1
             taken.append(job)

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from trueup.kernel.errors import UsageError
 from trueup.kernel.work.claims import Claimed
 from trueup.kernel.work.engine.states import State
 from trueup.kernel.work.errors import JobCancelled, PrincipalGone, StaleFence
-from trueup.kernel.work.fence import JobFence
+from trueup.kernel.work.fence import JobFence, JointFence
 from trueup.kernel.work.handlers import Handler
 from trueup.kernel.work.host import Host
 from trueup.kernel.work.models import Job, JobEvent
@@ -91,8 +91,15 @@ class JobContext:
         return self._context(None)
 
     def _context(self, key: str | None) -> Context:
-        job = self._job
-        return self._host.context(self.principal(), job.tenant, key=key, job=JobFence(job.id, job.tenant, job.fence))
+        return self._host.context(self.principal(), self._job.tenant, key=key, job=self._hold)
+
+    def joint(self, jobs: Sequence["JobContext"]) -> Context:
+        """Return an action context with the hold on several jobs of the same tenant and principal, for doing them together."""
+        return self._host.context(self.principal(), self._job.tenant, job=JointFence([job._hold for job in jobs]))
+
+    @property
+    def _hold(self) -> JobFence:
+        return JobFence(self._job.id, self._job.tenant, self._job.fence)
 
     def run(self, action: type[AnyAction], input: Mapping[str, Any] | Input, *, step: str = "") -> Mapping[str, Any]:
         """Run an action as a step of the job and return its value; a step that was recorded is not done again.

@@ -1,6 +1,6 @@
 """All kinds of jobs by name, and who is told of which events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,12 @@ from trueup.kernel.errors import ConfigurationError, NotFound, UsageError
 from trueup.kernel.work.engine.backoff import Backoff
 
 if TYPE_CHECKING:
+    from trueup.kernel.work.claims import Claimed
     from trueup.kernel.work.context import JobContext
 
 type Function = Callable[["JobContext"], Mapping[str, Any] | None]
+type Portion = Sequence[tuple["JobContext", Mapping[str, Any] | BaseException | None]]
+type Together = Callable[[Sequence["JobContext"]], Iterator[Portion]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ class Handler:
         submittable: may be asked for from outside; other kinds come from actions, schedules of actions and events.
         args: model that its args must fit; None where any will do.
         for_nobody: it acts for nobody (a delivery): it is done even when who caused it is gone.
+        batch: most jobs of one tenant and principal that ``together`` does in one call.
+        together: does several jobs; yields the outcome of each, its result or its error, as they come. A lone job is done by
+            ``call``: nobody waits for company.
+        joins: which jobs of the kind can be done together; all of them where nothing is said.
     """
 
     kind: str
@@ -43,6 +50,13 @@ class Handler:
     submittable: bool = False
     args: type[BaseModel] | None = None
     for_nobody: bool = False
+    batch: int = 1
+    together: Together | None = None
+    joins: Callable[["Claimed"], bool] = lambda _job: True
+
+    def most(self, job: "Claimed") -> int:
+        """Return how many jobs like this one are done in one call."""
+        return self.batch if self.batch > 1 and self.joins(job) else 1
 
     def require_args(self, args: Mapping[str, Any]) -> None:
         """Check that args fit.
@@ -76,6 +90,8 @@ def handler(kind: str, **options: Any) -> Callable[[Function], Function]:
         made = Handler(kind, function, **options)
         if made.memory and not made.child:
             raise ConfigurationError(f"{kind}: memory can be limited for a process of its own alone (child=True)")
+        if (made.batch > 1) != (made.together is not None) or (made.batch > 1 and made.child):
+            raise ConfigurationError(f"{kind}: batch and together belong together, and not to a process of its own")
         known = _handlers.setdefault(kind, made)
         if known.call is not function:
             raise ConfigurationError(f"two handlers do jobs of the kind {kind}")
@@ -94,6 +110,11 @@ def named(kind: str) -> Handler:
         return _handlers[kind]
     except KeyError:
         raise NotFound(f"there is no kind of job {kind!r}", remedy="see the kinds with 'trueup job kinds'") from None
+
+
+def seat(job: "Claimed") -> tuple[Hashable, int]:
+    """Return what a job has in common with those that it can be done together with, and how many of them there may be."""
+    return (job.kind, job.tenant, job.principal), named(job.kind).most(job)
 
 
 def kinds() -> list[Handler]:

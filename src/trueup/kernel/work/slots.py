@@ -3,16 +3,18 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from trueup.kernel.work.claims import Claimed, Ended
+from trueup.kernel.work.engine.seats import Seats
 
 _WEIGHT = 0.2  # of the newest duration in the running mean
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Flight:
     """One job in this worker's hands.
 
@@ -20,12 +22,17 @@ class Flight:
         given: monotonic moment at which it was claimed.
         begun: … at which a thread began it; None while it waits for one.
         gone: why it must stop (``lost``, ``cancelled``, ``timeout``); empty while it may go on.
+        seat: what the jobs that are done together with it share, and no other.
     """
 
     job: Claimed
     given: float
     begun: float | None = None
     gone: str = field(default="")
+    seat: object = None
+
+
+type End = Callable[[Sequence[tuple[Flight, Ended]]], None]
 
 
 class Slots:
@@ -33,31 +40,44 @@ class Slots:
 
     Args:
         count: of threads.
-        do: runs one job and says how it ended.
-        signal: set whenever a job has ended.
+        do: does the jobs of one seat, and says how each ended, once.
+        signal: set whenever jobs have ended.
+        seat: says with which others a job is done together, and how many they may be.
     """
 
-    def __init__(self, count: int, do: Callable[[Flight], Ended], signal: threading.Event) -> None:
+    def __init__(
+        self,
+        count: int,
+        do: Callable[[Sequence[Flight], End], None],
+        signal: threading.Event,
+        seat: Callable[[Claimed], tuple[Hashable, int]] = lambda _job: ("", 1),
+    ) -> None:
         self.count = count
         self._do = do
         self._signal = signal
-        self._waiting: queue.SimpleQueue[Flight | None] = queue.SimpleQueue()
+        self._seat = seat
+        self._waiting: queue.SimpleQueue[list[Flight] | None] = queue.SimpleQueue()
         self._flights: dict[UUID, Flight] = {}
         self._ended: list[Ended] = []
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._work, name=f"trueup-job-{n}", daemon=True) for n in range(count)]
-        self.mean = 1.0  # seconds that a job takes, of late
+        self.mean = 1.0  # seconds that a job of its own takes, of late
         for thread in self._threads:
             thread.start()
 
-    def put(self, jobs: Iterable[Claimed]) -> None:
-        """Hand jobs to the threads, in this order."""
+    def put(self, jobs: Sequence[Claimed]) -> None:
+        """Hand jobs to the threads, in this order; those that are done together go to one."""
         now = time.monotonic()
+        seats, seated = Seats(len(jobs)), defaultdict[int | None, list[Flight]](list)
         for job in jobs:
-            flight = Flight(job, now)
+            seated[seats.take(*self._seat(job))].append(Flight(job, now))
+        for flights in seated.values():
             with self._lock:
-                self._flights[job.id] = flight
-            self._waiting.put(flight)
+                seat = object()
+                for flight in flights:
+                    flight.seat = seat
+                    self._flights[flight.job.id] = flight
+            self._waiting.put(flights)
 
     def collect(self, *, settle: float = 0.0) -> list[Ended]:
         """Return what has ended since the last call; wait for the rest of a quick batch for at most so many seconds."""
@@ -72,6 +92,11 @@ class Slots:
         """Return the jobs in hand."""
         with self._lock:
             return list(self._flights.values())
+
+    def taken(self) -> int:
+        """Return how many seats the jobs in hand take."""
+        with self._lock:
+            return len({flight.seat for flight in self._flights.values()})
 
     def idle(self) -> bool:
         """Tell whether nothing is in hand, and nothing has ended that was not collected."""
@@ -97,20 +122,27 @@ class Slots:
     def _work(self) -> None:
         from django.db import connection
 
-        while (flight := self._waiting.get()) is not None:
+        while (flights := self._waiting.get()) is not None:
             with self._lock:
-                if flight.gone == "returned":
-                    continue
-                flight.begun = time.monotonic()
-            ended = self._do(flight)
-            lasted = time.monotonic() - flight.begun
-            with self._lock:
-                self.mean += _WEIGHT * (lasted - self.mean)
+                flights = [flight for flight in flights if flight.gone != "returned"]
+                now = time.monotonic()
+                for flight in flights:
+                    flight.begun = now
+            if not flights:
+                continue
+            self._do(flights, self._end)
+            if len(flights) == 1:
+                self.mean += _WEIGHT * (time.monotonic() - now - self.mean)
+        connection.close()
+
+    def _end(self, portion: Sequence[tuple[Flight, Ended]]) -> None:
+        """Note how jobs ended; those that were let go meanwhile are not heard."""
+        with self._lock:
+            for flight, ended in portion:
                 if self._flights.get(flight.job.id) is flight:
                     del self._flights[flight.job.id]
                     self._ended.append(ended)
-            self._signal.set()
-        connection.close()
+        self._signal.set()
 
     def close(self, *, wait: float) -> None:
         """End the threads; those that do not end within so many seconds are left to the process's end."""

@@ -162,7 +162,7 @@ class Upkeep:
                 "host": host,
                 "pid": pid,
                 "slots": worker.concurrency,
-                "busy": len(worker.flights()),
+                "busy": worker.busy(),
                 "ended": worker.ended,
                 "state": state,
                 "owner": self._host.ports.owner,

@@ -5,23 +5,19 @@ import os
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-import structlog
 from django.db import DatabaseError, connection
 
 from trueup.kernel import tenancy
-from trueup.kernel.errors import TrueupError
 from trueup.kernel.work import claims, handlers, outcomes, sql, wake
-from trueup.kernel.work.child import COMMAND, in_child
+from trueup.kernel.work.child import COMMAND
 from trueup.kernel.work.claims import Claimed, Ended, Hand
-from trueup.kernel.work.context import JobContext
-from trueup.kernel.work.engine.backoff import Backoff
+from trueup.kernel.work.doing import Doing
 from trueup.kernel.work.engine.states import Move
-from trueup.kernel.work.errors import JobTimeout, PrincipalGone, StaleFence
+from trueup.kernel.work.errors import JobTimeout
 from trueup.kernel.work.host import Host
 from trueup.kernel.work.scale import WorkTime
 from trueup.kernel.work.slots import Flight, Slots
@@ -72,13 +68,14 @@ class Worker:
         self.place = (socket.gethostname(), os.getpid())
         self.time = WorkTime(monotonic)
         self._host = host
-        self._command = command
-        self._hand = Hand(str(self.id), lease, tuple(handler.kind for handler in handlers.kinds()), tuple(tenants))
+        known = handlers.kinds()
+        most = max((handler.batch for handler in known), default=1)
+        self._hand = Hand(str(self.id), lease, tuple(one.kind for one in known), tuple(tenants), most, handlers.seat)
         self._signal = threading.Event()
         self._stop_asked = False  # a plain flag: a signal handler may meet this very thread inside an Event's lock
         self._grace = 10.0
         self._unwritten: list[Ended] = []
-        self._slots = Slots(concurrency, self._do, self._signal)
+        self._slots = Slots(concurrency, Doing(host, command), self._signal, handlers.seat)
         self._upkeep = Upkeep(host, self)
         self._thread = threading.Thread(target=self._guarded, name="trueup-worker", daemon=True)
         self._version = -1
@@ -96,6 +93,10 @@ class Worker:
     def flights(self) -> list[Flight]:
         """Return the jobs in hand."""
         return self._slots.flights()
+
+    def busy(self) -> int:
+        """Return how many slots they take."""
+        return min(self.concurrency, self._slots.taken())
 
     def lose(self, flight: Flight, why: str) -> None:
         """Let a job go that was given to others; one that is cancelled only learns of it."""
@@ -180,7 +181,7 @@ class Worker:
 
     def _room(self) -> int:
         quick = self._slots.mean < _QUICK
-        return max(self.concurrency, BATCH if quick else 0) - len(self._slots.flights())
+        return max(self.concurrency, BATCH if quick else 0) - self._slots.taken()
 
     def _over(self) -> list[Ended]:
         """Return what has ended, by itself or because it took too long or waited too long for a thread."""
@@ -237,41 +238,3 @@ class Worker:
                 claims.turn(self._hand, ended, 0, now=self._host.clock(), scale=self.time.now())
             except DatabaseError as exc:
                 _log.warning("%d jobs could not be given back (%s): their leases run out", len(ended), type(exc).__name__)
-
-    def _do(self, flight: Flight) -> Ended:
-        """Run one job in one of the threads and say how it ended."""
-        job = flight.job
-        backoff = Backoff()
-        structlog.contextvars.bind_contextvars(job_id=str(job.id), trace_id=job.trace or job.id.hex)
-        try:
-            tenancy.reach(job.tenant)
-            handler = handlers.named(job.kind)
-            backoff = handler.backoff
-            context = JobContext(self._host, job, handler, gone=lambda: flight.gone)
-            if not handler.for_nobody:
-                context.principal()
-            if handler.child:
-                value = in_child(self._host, job, handler, lambda: flight.gone, self._command)
-            else:
-                value = handler.call(context)
-            return outcomes.succeeded(job, value)
-        except PrincipalGone as exc:
-            return self._nobody(job, exc)
-        except TrueupError as exc:
-            _log.info("job of kind %s failed: %s", job.kind, exc.code)
-            return outcomes.failure(job, exc, backoff, self._host.clock())
-        except BaseException as exc:  # noqa: BLE001 - a handler's bug is its job's failure, not the worker's
-            # Where it happened, never what it said: the text of an error may hold anything.
-            where = "".join(traceback.format_tb(exc.__traceback__)[-5:])
-            _log.warning("job of kind %s failed: %s\n%s", job.kind, type(exc).__name__, where)
-            return outcomes.failure(job, exc, backoff, self._host.clock())
-        finally:
-            structlog.contextvars.clear_contextvars()
-            connection.close_if_unusable_or_obsolete()
-
-    def _nobody(self, job: Claimed, exc: PrincipalGone) -> Ended:
-        try:
-            outcomes.record_refusal(self._host, job)
-        except (StaleFence, DatabaseError) as other:
-            return outcomes.failure(job, other, Backoff(), self._host.clock())
-        return outcomes.failure(job, exc, Backoff(), self._host.clock())

@@ -18,7 +18,7 @@ def theatre():
 
 
 def says(text):
-    return {"action": "assert", "condition": {"selector": "output", "state": "attached", "equals": text}, "timeout_ms": 300}
+    return {"action": "assert", "condition": {"selector": "output", "state": "attached", "equals": text}, "timeout_ms": 3_000}
 
 
 def plays(theatre, html, *steps, **more):
@@ -64,12 +64,15 @@ def test_what_is_not_there_or_cannot_be_used_is_named_with_its_code(theatre, htm
     assert (found.code, "Call log" in found.reason) == (code, False)
 
 
+TRIED = (("#none", 100), ("#it", 700))
+
+
 @pytest.mark.parametrize("action", ["hover", "check", "select", "fill", "upload"])
 def test_every_step_on_an_element_says_that_it_is_not_there_or_not_of_its_kind(theatre, action):
     more = {"select": {"values": ["a"]}, "fill": {"value": "a"}, "upload": {"artifact": "a" * 64}}.get(action, {})
     room = Keeping()
     room.files["a" * 64] = b"x"
-    steps = [{"action": action, "selector": at, "timeout_ms": 100, "on_error": "continue", **more} for at in ("#none", "#it")]
+    steps = [{"action": action, "selector": at, "timeout_ms": ms, "on_error": "continue", **more} for at, ms in TRIED]
     found = plays(theatre, "<p id=it>x</p>", *steps, room=room)
     codes = [one.error.code if one.error else None for one in found.steps[1:]]
     assert codes == [Code.SELECTOR_NOT_FOUND, None if action == "hover" else Code.ELEMENT_NOT_READY]
@@ -140,7 +143,7 @@ def test_a_secret_is_asked_for_with_the_address_of_the_very_document_that_it_is_
     plays(theatre, html, {"action": "fill", "selector": "#a", "secret": "pin"}, room=room)
     assert room.at == theatre.page
     html = "<iframe srcdoc='<input id=inner>'></iframe>"
-    step = {"action": "fill", "selector": "iframe >> internal:control=enter-frame >> #inner", "secret": "pin", "timeout_ms": 500}
+    step = {"action": "fill", "selector": "iframe >> internal:control=enter-frame >> #inner", "secret": "pin"}
     found = plays(theatre, html, step, room=room)
     assert found.code is Code.CREDENTIAL_MISSING
 
@@ -173,7 +176,7 @@ LIST = """<h1> Jobs <span hidden>not seen</span></h1><img alt="logo" src="/logo.
 
 
 def extracts(fields, **more):
-    return {"action": "extract", "fields": fields, "timeout_ms": 200, **more}
+    return {"action": "extract", "fields": fields, "timeout_ms": 3_000, **more}
 
 
 def test_extract_takes_texts_html_values_and_attributes(theatre):
@@ -209,9 +212,9 @@ def test_extract_takes_fields_of_each_container(theatre, link):
 @pytest.mark.parametrize(
     ("step", "names"),
     [
-        (extracts({"x": ".none"}), ".none"),
+        (extracts({"x": ".none"}, timeout_ms=200), ".none"),
         (extracts({"x": {"selector": "h1", "attribute": "data-x"}}), "data-x"),
-        (extracts({"x": "a"}, each=".nowhere"), ".nowhere"),
+        (extracts({"x": "a"}, each=".nowhere", timeout_ms=200), ".nowhere"),
         (extracts({"x": "i"}, each=".job"), "container 2"),
     ],
 )

@@ -259,19 +259,20 @@ def test_a_fetch_has_the_pages_session(theatre):
     assert (found.code, last(found).data) == (Code.DOWNLOAD_FAILED, {"status": 401})
 
 
-@pytest.mark.parametrize(
-    ("more", "code"),
-    [
-        ({"sha256": "0" * 64}, Code.DOWNLOAD_HASH),
-        ({"media_types": ["image/*"]}, Code.DOWNLOAD_TYPE),
-        ({"min_bytes": 5_000, "max_bytes": 9_000}, Code.DOWNLOAD_TOO_SMALL),
-        ({"max_bytes": 1_000}, Code.DOWNLOAD_TOO_LARGE),
-    ],
+WRONG = (
+    ({"sha256": "0" * 64}, Code.DOWNLOAD_HASH),
+    ({"media_types": ["image/*"]}, Code.DOWNLOAD_TYPE),
+    ({"min_bytes": 5_000, "max_bytes": 9_000}, Code.DOWNLOAD_TOO_SMALL),
+    ({"max_bytes": 1_000}, Code.DOWNLOAD_TOO_LARGE),
 )
+
+
 @pytest.mark.parametrize("method", ["click", "link", "fetch"])
-def test_a_file_that_is_not_what_is_expected_is_not_kept(theatre, method, more, code):
-    found, room = theatre.plays(linked("/report"), downloads(theatre, method, **more))
-    assert (found.code, room.files) == (code, {})
+def test_a_file_that_is_not_what_is_expected_is_not_kept(theatre, method):
+    steps = [downloads(theatre, method, on_error="continue", **more) for more, _ in WRONG]
+    found, room = theatre.plays(linked("/report"), *steps, downloads(theatre, method, store_as="right"))
+    assert [one.error.code for one in found.steps[1:-1]] == [code for _, code in WRONG]
+    assert (found.ended, list(room.files.values())) == (Ended.COMPLETED, [PDF])
 
 
 @pytest.mark.parametrize("method", ["click", "link", "fetch"])
@@ -324,8 +325,8 @@ def test_a_file_that_policy_refuses_ends_the_run(theatre, method):
 
 def test_a_click_that_brings_no_file_is_a_timeout_and_a_link_that_is_none_a_failure(theatre):
     html = "<b id=it>x</b>"
-    assert theatre.plays(html, downloads(theatre, "click", timeout_ms=200))[0].code is Code.STEP_TIMEOUT
-    assert theatre.plays(html, downloads(theatre, "link", timeout_ms=200))[0].code is Code.DOWNLOAD_FAILED
+    assert theatre.plays(html, downloads(theatre, "click", timeout_ms=900))[0].code is Code.STEP_TIMEOUT
+    assert theatre.plays(html, downloads(theatre, "link", timeout_ms=3_000))[0].code is Code.DOWNLOAD_FAILED
 
 
 def test_a_file_that_no_step_asked_for_is_not_taken(theatre):

@@ -61,7 +61,7 @@ def go(theatre, path, **more):
 
 
 def asserts(text, selector="body", **more):
-    return {"action": "assert", "condition": {"selector": selector, "text": text}, "timeout_ms": 300, **more}
+    return {"action": "assert", "condition": {"selector": selector, "text": text}, "timeout_ms": 3_000, **more}
 
 
 def codes(performed):
@@ -185,7 +185,7 @@ def test_a_target_cannot_speak_for_the_proxy(theatre):
 
 
 def test_a_run_that_may_not_go_on_ends_between_steps_and_within_them(theatre):
-    for step, most, told in ((WAITS, 1.5, 4), ({"action": "wait", "ms": 20_000, "on_error": "continue"}, 2.5, 3)):
+    for step, most, told in ((WAITS, 8, 4), ({"action": "wait", "ms": 20_000, "on_error": "continue"}, 10, 3)):
         done = Performed()
         begun = time.monotonic()
         room = Keeping(stops=lambda room, told=told: len(room.told_) >= told)
@@ -200,7 +200,7 @@ def test_a_step_that_the_driver_waits_for_is_left_when_the_run_may_not_go_on(the
     room = Keeping(stops=lambda room: room.asked > 2)
     with pytest.raises(Stopped):
         theatre.plays("", {"action": "click", "selector": "#never", "timeout_ms": 20_000, "retry": {"attempts": 3}}, room=room)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 8
 
 
 def test_a_script_that_never_ends_does_not_hold_the_run(theatre):
@@ -216,7 +216,7 @@ def test_all_steps_together_take_no_longer_than_the_run_may(theatre):
         "", {"action": "wait", "ms": 9_000, "on_error": "continue"}, WAITS, limits=replace(QUICK, seconds=0.5)
     )
     assert (found.ended, found.code) == (Ended.FAILED, Code.JOB_TIMEOUT)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 8
 
 
 def test_no_more_steps_are_performed_than_may_be(theatre):
@@ -290,46 +290,49 @@ def test_wait_waits_for_a_time_and_for_what_is_shown(theatre):
     assert found.steps[1].elapsed_ms >= 30
 
 
-@pytest.mark.parametrize(
-    ("condition", "is_so"),
-    [
-        ({"selector": "h1"}, True),
-        ({"selector": "#hidden"}, False),
-        ({"selector": "#hidden", "state": "hidden"}, True),
-        ({"selector": "#hidden", "state": "attached"}, True),
-        ({"selector": "#hidden", "state": "detached"}, False),
-        ({"selector": "h2", "state": "detached"}, True),
-        ({"selector": "h1", "text": "Hello"}, True),
-        ({"selector": "h1", "text": "hello"}, False),
-        ({"selector": "h1", "equals": "Hello you"}, True),
-        ({"selector": "h1", "equals": "Hello"}, False),
-        ({"selector": "input", "equals": "typed"}, True),
-        ({"selector": "h1", "text": "Hello", "negate": True}, False),
-        ({"selector": "h2", "negate": True}, True),
-        ({"url": "/page"}, True),
-        ({"url": "/other"}, False),
-        ({"url": "/page", "selector": "h2"}, False),
-        ({"value": "{{title}}", "equals": "Hello you"}, True),
-        ({"value": "{{title}}", "text": "bye"}, False),
-    ],
-)
-def test_a_condition_holds_where_all_that_it_asks_is_so(theatre, condition, is_so):
+CONDITIONS = [
+    ({"selector": "h1"}, True),
+    ({"selector": "#hidden"}, False),
+    ({"selector": "#hidden", "state": "hidden"}, True),
+    ({"selector": "#hidden", "state": "attached"}, True),
+    ({"selector": "#hidden", "state": "detached"}, False),
+    ({"selector": "h2", "state": "detached"}, True),
+    ({"selector": "h1", "text": "Hello"}, True),
+    ({"selector": "h1", "text": "hello"}, False),
+    ({"selector": "h1", "equals": "Hello you"}, True),
+    ({"selector": "h1", "equals": "Hello"}, False),
+    ({"selector": "input", "equals": "typed"}, True),
+    ({"selector": "h1", "text": "Hello", "negate": True}, False),
+    ({"selector": "h2", "negate": True}, True),
+    ({"url": "/page"}, True),
+    ({"url": "/other"}, False),
+    ({"url": "/page", "selector": "h2"}, False),
+    ({"value": "{{found.title}}", "equals": "Hello you"}, True),
+    ({"value": "{{found.title}}", "text": "bye"}, False),
+]
+
+
+def test_a_condition_holds_where_all_that_it_asks_is_so(theatre):
     html = '<h1>Hello you</h1><p id="hidden" style="display: none">x</p><input value="typed">'
     taken = {"action": "extract", "fields": {"title": "h1"}, "store_as": "found"}
-    condition = {**condition, **({"value": "{{found.title}}"} if "value" in condition else {})}
-    branches = {"then": [{"action": "scroll", "by": 1, "name": "so"}], "else": [{"action": "scroll", "by": 1, "name": "not so"}]}
-    found, _ = theatre.plays(html, taken, {"action": "if", "condition": condition, **branches})
+    steps = [{"action": "if", "condition": one} for one, _ in CONDITIONS]
+    for number, step in enumerate(steps):
+        step["then"] = [{"action": "scroll", "by": 1, "name": f"then {number}"}]
+        step["else"] = [{"action": "scroll", "by": 1, "name": f"else {number}"}]
+    found, _ = theatre.plays(html, taken, *steps)
     assert found.ended is Ended.COMPLETED
-    assert [(one.path, one.name) for one in found.steps[-2:-1]] == [("3.then.1", "so") if is_so else ("3.else.1", "not so")]
-    assert last(found).data == {"condition": is_so}
+    names = [one.name for one in found.steps if one.name]
+    assert names == [f"{'then' if is_so else 'else'} {number}" for number, (_, is_so) in enumerate(CONDITIONS)]
+    assert [one.data for one in found.steps if one.action == "if"] == [{"condition": is_so} for _, is_so in CONDITIONS]
+    assert {one.path for one in found.steps} >= {"3.then.1", "4.else.1"}
 
 
 def test_an_assertion_that_does_not_hold_ends_the_run_with_its_message(theatre):
     found, _ = theatre.plays("<h1>a</h1>", asserts("b", message="no greeting for {{who.0}}"), opens=True)
     assert (found.code, found.reason) == (Code.TEMPLATE_UNKNOWN, "nothing is stored as 'who.0'")
-    found, _ = theatre.plays("<h1>a</h1>", asserts("b", message="no greeting"), WAITS)
+    found, _ = theatre.plays("<h1>a</h1>", asserts("b", message="no greeting", timeout_ms=150), WAITS)
     assert (found.code, found.reason, len(found.steps)) == (Code.ASSERTION_FAILED, "no greeting", 2)
-    found, _ = theatre.plays("<h1>a</h1>", asserts("b", on_error="continue"), WAITS)
+    found, _ = theatre.plays("<h1>a</h1>", asserts("b", on_error="continue", timeout_ms=150), WAITS)
     assert found.ended is Ended.COMPLETED
 
 
@@ -393,7 +396,7 @@ def test_a_time_on_what_holds_steps_bounds_them_together(theatre):
     step = {"action": "if", "condition": {"url": "/"}, "then": [{"action": "wait", "ms": 9_000}], "timeout_ms": 200}
     found, _ = theatre.plays("", step)
     assert found.code is Code.STEP_TIMEOUT
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 8
 
 
 # templates
@@ -501,6 +504,25 @@ def test_a_page_that_crashes_is_named_as_such(theatre):
     found, _ = theatre.plays("", step, WAITS, room=room, limits=replace(QUICK, evidence=frozenset({"html"})))
     assert (found.code, found.steps[1].attempts) == (Code.PAGE_CRASHED, 1)
     assert found.left_out == {"html": "the page is gone"}
+
+
+class Closing(Keeping):
+    """Lets the browser's context go away while its second step waits."""
+
+    async def told(self, path, step, state, result=None):
+        await super().told(path, step, state, result)
+        if (path, state) == ("2", "running"):
+            self.closing = asyncio.ensure_future(self.theatre.context.close())
+
+
+def test_a_browser_that_is_gone_ends_the_run_whatever_the_step_says(theatre):
+    room = Closing()
+    room.theatre = theatre
+    step = {"action": "click", "selector": "#no", "timeout_ms": 3_000, "on_error": "continue", "retry": {"attempts": 3}}
+    found, _ = theatre.plays("", step, WAITS, room=room, limits=replace(QUICK, evidence=frozenset({"html", "har"})))
+    assert (found.ended, found.code, len(found.steps), found.steps[1].attempts) == (Ended.FAILED, Code.BROWSER_LOST, 2, 1)
+    assert found.left_out == {"html": "the page is gone"}
+    assert [one.name for one in found.artifacts] == ["final.har"]
 
 
 # what pages see

@@ -11,6 +11,7 @@ from trueup.domains.automation.engine.blocked import LONGEST, blocked, retry_aft
 from trueup.domains.automation.engine.ceilings import over
 from trueup.domains.automation.engine.hostpolicy import Ceilings
 from trueup.domains.automation.engine.limits import Usage
+from trueup.domains.automation.engine.moments import Moments
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -60,7 +61,7 @@ def test_no_text_breaks_the_reading_and_none_asks_for_more_than_a_year(text):
 
 
 def used(*seconds, running=0):
-    return Usage(tuple(NOW + timedelta(seconds=second) for second in seconds), running)
+    return Usage(Moments.of(NOW + timedelta(seconds=second) for second in seconds), running)
 
 
 def test_a_ceiling_holds_at_its_number_and_not_below_it():

@@ -11,7 +11,7 @@ from typing import Any
 from trueup.domains.automation.browser.errors import StepFailed
 from trueup.domains.automation.browser.intercept import HAR, log_of, read_bodies
 from trueup.domains.automation.browser.performed import Kept
-from trueup.domains.automation.browser.pictures import PNG, taken
+from trueup.domains.automation.browser.pictures import PNG, SHAPE, Shape, taken
 from trueup.domains.automation.browser.stage import Stage
 from trueup.domains.automation.engine.codes import first_line
 from trueup.domains.automation.engine.redact import without_passwords
@@ -20,14 +20,15 @@ from trueup.kernel.evidence.engine.encode import stamp
 
 SECONDS = 30.0
 """That all of it may take together."""
-_STATE = """(most) => {
+_STATE = (
+    f"(most) => {{ {SHAPE}"
+    """
     const root = document.documentElement;
     const kind = document.doctype ? new XMLSerializer().serializeToString(document.doctype) + '\\n' : '';
     const html = kind + (root ? root.outerHTML : ''), text = document.body ? document.body.innerText : '';
-    const size = (name) => Math.max(root ? root[name] : 0, document.body ? document.body[name] : 0);
-    const fits = size('scrollHeight') <= innerHeight && size('scrollWidth') <= innerWidth;
-    return [html.slice(0, most), html.length, text.slice(0, most), text.length, fits ? 0 : size('scrollHeight')];
+    return [html.slice(0, most), html.length, text.slice(0, most), text.length, shape()];
 }"""
+)
 _CUT = "\n[cut: {size} characters in all]"
 
 
@@ -82,7 +83,7 @@ async def _page(stage: Stage, wanted: frozenset[str] | set[str], name: str) -> d
     """Keep a page's HTML, text and picture: at two questions to the browser."""
     if not wanted & {"html", "text", "screenshot"}:
         return {}
-    html, html_size, text, text_size, height = await stage.page.evaluate(_STATE, stage.limits.text_bytes)
+    html, html_size, text, text_size, shape = await stage.page.evaluate(_STATE, stage.limits.text_bytes)
     found: dict[str, Kept] = {}
     if "html" in wanted:
         words = stage.redactor.text(without_passwords(_whole(html, html_size)))
@@ -91,8 +92,7 @@ async def _page(stage: Stage, wanted: frozenset[str] | set[str], name: str) -> d
         words = stage.redactor.text(_whole(text, text_size))
         found["text"] = await stage.keep(words.encode("utf-8", "replace"), name=f"{name}.txt", media_type="text/plain")
     if "screenshot" in wanted:
-        # a page that is in view as a whole need not be laid out anew for its picture
-        picture = await taken(stage, full_page=height > 0, height=height)
+        picture = await taken(stage, shape=Shape(*shape))
         found["screenshot"] = await stage.keep(picture, name=f"{name}.png", media_type=PNG)
     return found
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _TICK = 0.03
 _BODY_SECONDS = 5.0
+_BODIES, _AT_ONCE = 16 << 20, 16
 HAR = "application/json"
 """There is no media type of its own for archives."""
 
@@ -75,7 +76,11 @@ def log_of(stage: Stage, exchanges: list[Exchange], more: int = 0) -> dict[str, 
 
 async def read_bodies(answers: "dict[Response, Exchange]") -> None:
     """Put the texts of answers into their exchanges, those that are short enough; a question to the browser for each."""
-    await asyncio.gather(*(_read(answer, one) for answer, one in answers.items()))
+    waiting, held = list(answers.items()), 0
+    while waiting and held < _BODIES:
+        some, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
+        await asyncio.gather(*(_read(answer, one) for answer, one in some))
+        held += sum(len(one.body or "") for _, one in some)
 
 
 async def _read(answer: "Response", one: Exchange) -> None:

@@ -81,8 +81,7 @@ async def perform(
     try:
         try:
             await run.all_of(script.steps)
-            stage.until = asyncio.get_running_loop().time() + LAST
-            await stage.settle()
+            await run.settled()
             done.ended = Ended.COMPLETED
         except StepFailed as failed:
             _over(stage, failed)
@@ -146,6 +145,15 @@ class _Run:
         """
         for number, step in enumerate(steps, 1):
             await self._one(step, f"{inside}{number}")
+
+    async def settled(self) -> None:
+        """Wait for a document that the last step led to.
+
+        Raises:
+            StepFailed: it ends the run.
+        """
+        self._stage.until = asyncio.get_running_loop().time() + LAST
+        await self._guarded(self._stage.settle())
 
     async def _one(self, step: Step, path: str) -> None:
         """Perform one step, and write down what came of it."""

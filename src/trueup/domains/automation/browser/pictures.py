@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,15 @@ from trueup.domains.automation.engine.stepkinds import Screenshot
 from trueup.domains.automation.engine.steps import ScreenshotDiff
 
 PNG = "image/png"
-_HEIGHT = "Math.max(document.documentElement.scrollHeight, document.body ? document.body.scrollHeight : 0)"
+SHAPE = """const shape = () => {
+    const root = document.documentElement, body = document.body;
+    const size = (name) => Math.max(root ? root[name] : 0, body ? body[name] : 0);
+    const fits = size('scrollHeight') <= innerHeight && size('scrollWidth') <= innerWidth;
+    const hides = document.querySelector('input[type=password i]') !== null
+        || [...document.querySelectorAll('*')].some((e) => e.shadowRoot);
+    return [root ? root.clientWidth : innerWidth, size('scrollHeight'), fits, !hides];
+};"""
+"""What returns the parts of a ``Shape`` from a page, as the function ``shape``."""
 _PIXELS = 60_000_000
 """Pixels of a picture that is compared."""
 
@@ -50,8 +58,17 @@ async def screenshot(stage: Stage, step: Screenshot) -> dict[str, Any]:
     return found
 
 
+class Shape(NamedTuple):
+    """What is known of a page before its picture is taken: ``fits`` where all of it is in view, ``open`` where nothing is secret."""
+
+    width: int
+    height: int
+    fits: bool
+    open: bool
+
+
 async def taken(
-    stage: Stage, *, full_page: bool = True, format: Literal["png", "jpeg"] = "png", height: int | None = None
+    stage: Stage, *, full_page: bool = True, format: Literal["png", "jpeg"] = "png", shape: Shape | None = None
 ) -> bytes:
     """Return a picture of the page, with everything secret covered.
 
@@ -59,19 +76,17 @@ async def taken(
         stage: of the run.
         full_page: the whole page, down to ``Limits.picture_height``, and not only what is in view.
         format: of the picture.
-        height: of the page, where it is known already.
+        shape: of the page, where it is known already.
     """
-    clip = None
+    shape = Shape(*await stage.page.evaluate(f"() => {{ {SHAPE} return shape(); }}")) if shape is None else shape
     most = stage.limits.picture_height
-    if full_page:
-        height = int(await stage.page.evaluate(_HEIGHT)) if height is None else height
-        if height > most:
-            clip = {"x": 0, "y": 0, "width": await stage.page.evaluate("document.documentElement.clientWidth"), "height": most}
+    clip = {"x": 0, "y": 0, "width": shape.width, "height": most} if full_page and shape.height > most else None
     return await stage.page.screenshot(
-        full_page=full_page,
+        # a page that is in view as a whole need not be laid out anew for its picture, nor one without secrets be covered
+        full_page=full_page and not shape.fits,
         clip=clip,  # type: ignore[arg-type]
         type=format,
-        mask=stage.masks(),
+        mask=[] if shape.open and not stage.masked else stage.masks(),
         animations="disabled",
         scale="css",
         timeout=stage.within(30_000),

@@ -1,10 +1,10 @@
 """What a run's pages asked for, were answered, and said: noted from events alone, at no question to the browser."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from trueup.domains.automation.engine.har import Exchange, PageSeen, Timings
+from trueup.domains.automation.engine.har import BODY, Exchange, PageSeen, Timings
 from trueup.kernel.evidence.engine.encode import stamp
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LINES = 2_000
 """Lines of a console that are noted."""
 _LINE = 4_000
-_POSTED = 64 << 10
+_LONGEST = 8_192
 
 
 @dataclass  # without slots: the driver puts a mark on whom it calls
@@ -22,6 +22,7 @@ class Recorder:
 
     Args:
         most: exchanges that are noted; later ones are counted.
+        room: bytes of what was sent that may yet be kept.
     """
 
     most: int
@@ -29,6 +30,7 @@ class Recorder:
     answers: "dict[Request, Response]" = field(default_factory=dict)
     pages: "dict[Page, PageSeen]" = field(default_factory=dict)
     console: list[dict[str, Any]] = field(default_factory=list)
+    room: int = 8 << 20
     more: int = 0
     more_lines: int = 0
 
@@ -44,18 +46,30 @@ class Recorder:
             self.more += 1
             return
         number = self.opened(page).number if page is not None else max(len(self.pages), 1)
+        if page is not None and self.pages[page].url in ("", "about:blank") and request.is_navigation_request():
+            self.pages[page] = replace(self.pages[page], url=request.url[:_LONGEST])
         sent = request.headers
         posted = request.post_data_buffer if request.method not in ("GET", "HEAD") else None
         self.exchanges[request] = Exchange(
             method=request.method,
-            url=request.url,
+            url=request.url[:_LONGEST],
             at=datetime.now(UTC),
             page=number,
             kind=request.resource_type,
             sent=sent,
-            posted=_posted(posted),
+            posted=self._posted(posted),
             posted_bytes=len(posted or b""),
         )
+
+    def _posted(self, data: bytes | None) -> str | None:
+        """Return what was sent, as a text; None where it is none, or too long by itself or with all others."""
+        if not data or len(data) > BODY or len(data) > self.room:
+            return None
+        self.room -= len(data)
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return None
 
     def answered(self, response: "Response") -> None:
         """Note an answer beside its request."""
@@ -95,13 +109,3 @@ class Recorder:
             self.more_lines += 1
             return
         self.console.append({"at": stamp(datetime.now(UTC)), "type": kind, "text": text[:_LINE], "place": place[:_LINE]})
-
-
-def _posted(data: bytes | None) -> str | None:
-    """Return what was sent, as a text; None where it is none, or too long."""
-    if not data or len(data) > _POSTED:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None

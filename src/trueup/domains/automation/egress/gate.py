@@ -72,6 +72,10 @@ class NoToll:
         """Note nothing."""
 
 
+async def at_once() -> None:
+    """Wait for nothing."""
+
+
 async def resolve(host: str, port: int) -> list[Address]:
     """Return every address of a name, as the system resolves it; none where it has none."""
     loop = asyncio.get_running_loop()
@@ -93,6 +97,7 @@ class Gate:
         resolver: of names; each is asked once for a hop, and what it answers is what is connected to.
         toll: what counts hops, and may hold them back; whoever opens a way closes it.
         job: id of the job that runs; told to targets that are verified as one's own, and to no other.
+        ready: waited for before each hop, where what decides has to be asked for.
     """
 
     snapshots: Snapshots
@@ -102,6 +107,7 @@ class Gate:
     resolver: Resolve = field(default=resolve)
     toll: Toll = field(default_factory=NoToll)
     job: str = ""
+    ready: Callable[[], Awaitable[None]] = field(default=at_once)
 
     async def open(
         self, url: str, *, method: str = "GET", via: str = "http", came_from: Target | None = None, dest: str = ""
@@ -111,6 +117,7 @@ class Gate:
         Raises:
             HopRefused: it is not allowed; nothing was sent.
         """
+        await self.ready()
         asked = Asked(self.asked.strategy, self.asked.roles_allow, self.asked.authorization, self.asked.job_type, came_from)
         now = self.clock()
         decision = decide(self.snapshots(), url, asked, now)

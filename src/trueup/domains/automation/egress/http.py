@@ -99,36 +99,51 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def connections(most: int = 100) -> aiohttp.ClientSession:
+    """Open a pool of connections, inside the loop; each is to one checked address, for one name where it is secure."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=most, ttl_dns_cache=0, use_dns_cache=False),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(total=None),
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+    )
+
+
 class Fetcher:
     """Fetches through a gate; one for each run, closed at its end.
 
     Args:
         agent: the honest name: product, version, contact.
         trust: certificates that are trusted; those of the system by default.
+        pool: connections that several share and somebody else closes; its own by default.
     """
 
-    def __init__(self, gate: Gate, *, agent: str, bounds: Bounds | None = None, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        agent: str,
+        bounds: Bounds | None = None,
+        trust: ssl.SSLContext | None = None,
+        pool: aiohttp.ClientSession | None = None,
+    ) -> None:
         self._gate = gate
         self._agent = agent
         self._bounds = bounds or Bounds()
         self._trust = trust or system_trust()
+        self._pool = pool
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Fetcher":
         """Open the connections' pool."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=100, ttl_dns_cache=0, use_dns_cache=False),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        )
+        self._session = self._pool or connections()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close every connection."""
-        if self._session is not None:
+        """Close every connection that is its own."""
+        if self._session is not None and self._session is not self._pool:
             await self._session.close()
 
     async def fetch(self, request: Request) -> Response:

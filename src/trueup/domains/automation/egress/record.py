@@ -24,6 +24,7 @@ class Hop:
         address: that was connected to; empty where nothing was.
         outcome: status, or why there is none.
         intent: number of the request among those of its job that change something out there; 0 for one that only reads.
+        job: whose it is, in a record of several jobs; empty in a record of one.
     """
 
     at: datetime
@@ -39,6 +40,7 @@ class Hop:
     received: int = 0
     outcome: str = ""
     intent: int = 0
+    job: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return it as one line of the record."""
@@ -56,6 +58,7 @@ class Hop:
             "received": self.received,
             "outcome": self.outcome,
             **({"intent": self.intent} if self.intent else {}),
+            **({"job": self.job} if self.job else {}),
         }
 
 
@@ -73,6 +76,19 @@ class Record:
     hops: list[Hop] = field(default_factory=list)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     more: int = 0
+
+    @classmethod
+    def joined(cls, snapshot: str, records: Mapping[str, "Record"]) -> "Record":
+        """Return the record of several jobs, by the id of each: every hop names its job."""
+        found = cls(snapshot)
+        for job, record in records.items():
+            for hop in record.hops:
+                hop.job = job
+            room = max(0, LIMIT - len(found.hops))
+            found.hops += record.hops[:room]
+            found.more += record.more + len(record.hops[room:])
+            found.refused += record.refused
+        return found
 
     def note(self, decision: Decision, *, at: datetime, via: str, method: str, rule: str = "", reason: str = "") -> Hop:
         """Write a decision down; ``rule`` says what refused it after the decision about its URL."""

@@ -23,9 +23,8 @@ def over(usage: Usage, total: int, ceilings: Ceilings, now: datetime) -> tuple[s
         # a rate below one a second is one request in a longer window
         most = max(1, int(ceilings.rps))
         window = timedelta(seconds=most / ceilings.rps)
-        recent = [begun for begun in usage.begun if begun > now - window]
-        if len(recent) >= most:
-            return "ceiling.rps", recent[-most] + window
+        if usage.begun.since(now - window) >= most:
+            return "ceiling.rps", usage.begun.newest(most) + window
     if ceilings.concurrent is not None and usage.running >= ceilings.concurrent:
         return "ceiling.concurrent", None
     return "", None

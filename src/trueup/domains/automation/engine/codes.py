@@ -42,7 +42,16 @@ class Code(StrEnum):
     BROWSER_ERROR = "BROWSER_ERROR"  # something else that its driver says
 
 
-FINAL = frozenset({Code.POLICY_VIOLATION, Code.TARGET_BLOCKED, Code.JOB_TIMEOUT, Code.STEPS_TOO_MANY, Code.BROWSER_LOST})
+FINAL = frozenset(
+    {
+        Code.POLICY_VIOLATION,
+        Code.TARGET_BLOCKED,
+        Code.JOB_TIMEOUT,
+        Code.STEPS_TOO_MANY,
+        Code.PAGE_CRASHED,
+        Code.BROWSER_LOST,
+    }
+)
 """What ends a run whatever a step's ``on_error`` says."""
 
 NOT_AGAIN = FINAL | {

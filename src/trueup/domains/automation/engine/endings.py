@@ -30,7 +30,7 @@ class State(StrEnum):
 TIMEOUT, BLOCKED, VIOLATION, UNKNOWN = "JOB_TIMEOUT", "TARGET_BLOCKED", "POLICY_VIOLATION", "OUTCOME_UNKNOWN"
 """Codes of endings that no attempt mends."""
 
-OURS = frozenset({"PAGE_CRASHED", "BROWSER_GONE"})
+OURS = frozenset({"PAGE_CRASHED", "BROWSER_LOST"})
 """Codes of failures that are neither the target's nor the job's; the tiers' own retries are made within a run."""
 RETRIES = 2
 _ENDED = {"done": State.COMPLETED, "dead": State.FAILED, "failed": State.FAILED, "cancelled": State.CANCELLED}

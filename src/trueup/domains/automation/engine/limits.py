@@ -1,13 +1,14 @@
 """How often and how many at once: limits of one authority, over every way of fetching and all retries together.
 
 A window slides: in any minute, and in any hour, no more than the limit begin, however the calls fall. What was granted is kept
-as a short list of times, so the answer is exact; whoever stores the list holds a lock over reading and writing it.
+as moments, so the answer is exact; whoever stores them holds a lock over reading and writing it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from trueup.domains.automation.engine.hostpolicy import Limits
+from trueup.domains.automation.engine.moments import Moments
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -23,7 +24,7 @@ class Usage:
         not_before: until when the target asked to be left alone.
     """
 
-    begun: tuple[datetime, ...] = ()
+    begun: Moments = field(default_factory=Moments)
     running: int = 0
     not_before: datetime | None = None
 
@@ -52,21 +53,18 @@ def begin(usage: Usage, limits: Limits, now: datetime) -> Answer:
         limits: of the policy; 0 of a kind allows none.
         now: the time; one that lies before the last hop (a clock set back) counts as that hop's.
     """
-    at = max(now, usage.begun[-1]) if usage.begun else now
-    kept = tuple(begun for begun in usage.begun if begun > at - HOUR)
+    last = usage.begun.last
+    at = now if last is None else max(now, last)
+    kept = usage.begun.after(at - HOUR)
     usage = replace(usage, begun=kept)
     if usage.not_before is not None and at < usage.not_before:
         return Answer(False, usage, "limit.retry_after", usage.not_before)  # noqa: FBT003 - the answer itself
-    recent = tuple(begun for begun in kept if begun > at - MINUTE)
-    for found, most, window, rule in (
-        (recent, limits.per_minute, MINUTE, "limit.minute"),
-        (kept, limits.per_hour, HOUR, "limit.hour"),
-    ):
-        if len(found) >= most:
-            return Answer(False, usage, rule, found[-most] + window if most else None)  # noqa: FBT003
+    for window, most, rule in ((MINUTE, limits.per_minute, "limit.minute"), (HOUR, limits.per_hour, "limit.hour")):
+        if kept.since(at - window) >= most:
+            return Answer(False, usage, rule, kept.newest(most) + window if most else None)  # noqa: FBT003
     if usage.running >= limits.concurrent:
         return Answer(False, usage, "limit.concurrent")  # noqa: FBT003
-    return Answer(True, replace(usage, begun=(*kept, at), running=usage.running + 1))  # noqa: FBT003
+    return Answer(True, replace(usage, begun=kept.plus(at), running=usage.running + 1))  # noqa: FBT003
 
 
 def end(usage: Usage) -> Usage:

@@ -1,4 +1,4 @@
-"""What the home page shows of this room: what is stopped, what ends soon, and what waits to be put into force."""
+"""What the home page shows of this room: what is stopped, which jobs ended badly, what ends soon, and what waits to be put into force."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,9 +6,10 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
-from trueup.domains.automation import queries
+from trueup.domains.automation import jobqueries, queries
 from trueup.domains.automation.engine.authorizing import State
 from trueup.domains.automation.engine.breaker import Phase
+from trueup.domains.automation.engine.causes import cause_of
 from trueup.domains.automation.models import Authorization
 from trueup.domains.automation.web.forms import span
 from trueup.domains.automation.web.tables import place
@@ -17,9 +18,9 @@ from trueup.kernel.http.callers import caller_of
 from trueup.kernel.http.host import host
 from trueup.kernel.http.navigation import Line
 
-SOON = timedelta(days=7)
+SOON, LATELY = timedelta(days=7), timedelta(days=1)
 SAFETY = "/automation/safety/"
-_SHOWN = 3
+_SHOWN, _MANY = 3, 100
 
 
 def needs_me(request: HttpRequest) -> list[Line]:
@@ -33,7 +34,24 @@ def needs_me(request: HttpRequest) -> list[Line]:
         )
         for one in queries.switches(caller.tenant)
     ]
-    return [*off[:_SHOWN], *_authorizations(request), *_breakers(request)]
+    return [*off[:_SHOWN], *_jobs(request), *_authorizations(request), *_breakers(request)]
+
+
+def _jobs(request: HttpRequest) -> list[Line]:
+    """Return one line about the jobs that ended badly within a day."""
+    caller, now = caller_of(request), host().clock()
+    rows = jobqueries.dead_letters(caller.tenant).filter(finished_at__gt=now - LATELY).order_by("-finished_at")
+    count = rows[:_MANY].count()
+    newest = rows.first()
+    if newest is None or newest.finished_at is None:
+        return []
+    named = "1 job" if count == 1 else f"{_MANY} jobs or more" if count == _MANY else f"{count} jobs"
+    happened = cause_of(newest.error.partition(":")[0]).happened
+    return [
+        Line(
+            f"{named} on pages ended badly within a day", "/automation/dead/", "failed", newest.finished_at.isoformat(), happened
+        )
+    ]
 
 
 def _authorizations(request: HttpRequest) -> list[Line]:

@@ -191,7 +191,11 @@ def decisions(request: HttpRequest, change: Mapping[str, Any]) -> dict[str, Any]
     caller = caller_of(request)
     given = {"urls": forms.lines(request.POST.get("urls", "")), "strategy": request.POST.get("strategy", "vanilla")}
     asked = parsed(checks.CheckInput, {**given, **change}, "dry run")
-    found = checks.check(caller.tenant, asked, caller.principal.roles, installation().clock())
+    return shown_answers(checks.check(caller.tenant, asked, caller.principal.roles, installation().clock()), asked)
+
+
+def shown_answers(found: checks.Checked, asked: checks.CheckInput) -> dict[str, Any]:
+    """Return a dry run as the page shows it."""
     return {
         "tried": True,
         "compared": asked.changes,

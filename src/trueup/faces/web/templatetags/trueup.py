@@ -16,13 +16,13 @@ register = template.Library()
 
 SPRITE = "trueup/icons.svg"
 _STATES: dict[str, tuple[str, str]] = {
-    "good": ("circle-check", "pass done ok covered approved active running verified yes enabled succeeded resolved same allowed"),
-    "bad": ("circle-x", "fail failed damaged dead revoked rejected disabled critical denied stopped"),
+    "good": ("circle-check", "pass done ok covered approved active running verified yes enabled succeeded resolved same allowed completed reliable"),
+    "bad": ("circle-x", "fail failed damaged dead revoked rejected disabled critical denied stopped unreliable ended_badly"),
     "warn": (
         "alert-triangle",
-        "pass_with_drift drift refused locked expired conditional degraded warning maybe conflict suspended half_open expiring",
+        "pass_with_drift drift refused locked expired conditional degraded warning maybe conflict suspended half_open expiring timed_out blocked",
     ),
-    "wait": ("clock", "held pending queued open waiting scheduled in_progress acknowledged evidence_submitted"),
+    "wait": ("clock", "held pending queued open waiting scheduled in_progress acknowledged evidence_submitted retry_wait"),
     "none": ("x", "no none off"),
     "dim": (
         "help",
