@@ -157,7 +157,7 @@ def test_a_job_that_waits_is_cancelled_at_once_and_tried_again(doors, operator):
 
 
 @pytest.fixture
-def done(session, asked, drain, site_of):  # noqa: F811 - fixtures
+def done(session, asked, drain, site_of):
     """A job that was done, and one whose page leads where nothing may go."""
     from aiohttp import web
 
@@ -185,6 +185,10 @@ def test_a_job_that_ended_shows_its_attempts_what_it_kept_and_every_request(door
     hops = doors.get(f"{API}/jobs/{bad}/egress", key=key).json["items"]
     assert [(hop["allowed"], hop["status"]) for hop in hops] == [(True, 302), (False, None)]
     assert hops[1]["rule_ids"] == ["egress.address.private"]
+    first = doors.get(f"{API}/jobs/{bad}/egress?limit=1", key=key).json
+    assert (first["items"], first["total"], first["next"]) == (hops[:1], 2, 1)
+    assert doors.get(f"{API}/jobs/{bad}/egress?limit=1&after=1", key=key).json == {"items": hops[1:], "total": 2, "next": None}
+    assert doors.get(f"{API}/jobs/{bad}/egress?refused=true", key=key).json["items"] == hops[1:]
     assert doors.get(f"{API}/jobs/{bad}", key=key).json["state"] == "denied"
 
 
@@ -282,6 +286,25 @@ def test_an_older_request_that_makes_no_sense_queues_nothing(doors, operator, se
     assert answer.status == status, answer.text
     assert word in answer.text
     assert rows(session).count() == 0
+
+
+# hosts
+
+
+@pytest.mark.parametrize(("asked_for", "count"), [("", 1), ("127.0.0.1", 1), ("b.org", 0), ("127.0.0.1:1", 0)])
+def test_hosts_are_summed_up_from_how_jobs_ended(doors, done, asked_for, count):
+    found = doors.get(f"{API}/reliability?host={asked_for}", key=doors.key("viewer")).json["items"]
+    assert len(found) == count
+    for one in found:
+        assert (one["runs"], one["counted"], one["rate"], one["standing"], one["lowered"]) == (2, 1, 1.0, "unknown", None)
+        assert one["errors"] == [{"code": "POLICY_VIOLATION", "count": 1, "whose": "policy", "happened": one["errors"][0]["happened"]}]
+        assert one["advice"]["timeout_seconds"] is None
+
+
+def test_a_host_that_is_none_is_refused_with_its_field(doors):
+    for odd in ("a/b", "http://a.org/", "a.org:x"):
+        answer = doors.get(f"{API}/reliability?host={odd}", key=doors.key("viewer"))
+        assert (answer.status, answer.json["error"]["details"]["fields"][0]["field"]) == (422, "host")
 
 
 # streams

@@ -27,7 +27,7 @@ def page(html=PAGE):
     return handler
 
 
-def test_a_page_is_read_and_everything_of_it_is_kept(session, asked, drain, site_of):  # noqa: F811
+def test_a_page_is_read_and_everything_of_it_is_kept(session, asked, drain, site_of):
     with answering(page()) as site:
         site_of(site, own=True)
         id = asked(site.url("/a"), job_type="navigate_extract", payload={"fields": {"title": "h1"}, "store_as": "found"})
@@ -47,7 +47,7 @@ def test_a_page_is_read_and_everything_of_it_is_kept(session, asked, drain, site
     assert all(hop["allowed"] for hop in left)
 
 
-def test_a_page_of_many_parts_counts_once_against_the_limits(session, asked, drain, site_of):  # noqa: F811
+def test_a_page_of_many_parts_counts_once_against_the_limits(session, asked, drain, site_of):
     parts = "".join(
         f"<img src='/p{n}.png'><iframe src='/f{n}'></iframe>" if n < 1 else f"<img src='/p{n}.png'>" for n in range(20)
     )
@@ -61,7 +61,7 @@ def test_a_page_of_many_parts_counts_once_against_the_limits(session, asked, dra
 
 
 @pytest.mark.parametrize("strategy", ["vanilla", "stealth", "matrix"])
-def test_page_script_sees_that_a_program_is_at_work_in_every_tier(session, asked, drain, site_of, strategy):  # noqa: F811
+def test_page_script_sees_that_a_program_is_at_work_in_every_tier(session, asked, drain, site_of, strategy):
     html = "<body><p id='w'></p><p id='ua'></p><script>w.textContent=String(navigator.webdriver);ua.textContent=navigator.userAgent</script>"
     with answering(page(html)) as site:
         site_of(site, own=True, strategies=["vanilla", "stealth", "matrix"])
@@ -81,7 +81,7 @@ def test_page_script_sees_that_a_program_is_at_work_in_every_tier(session, asked
         assert [(one["profile"], one["with"], one["changed"]) for one in compared] == [("desktop-dark", "desktop", 0.0)]
 
 
-def test_a_redirect_in_a_browser_to_a_forbidden_place_is_refused_and_nothing_is_sent_there(session, asked, drain, site_of):  # noqa: F811
+def test_a_redirect_in_a_browser_to_a_forbidden_place_is_refused_and_nothing_is_sent_there(session, asked, drain, site_of):
     with Forbidden() as forbidden:
 
         async def away(request):
@@ -99,7 +99,7 @@ def test_a_redirect_in_a_browser_to_a_forbidden_place_is_refused_and_nothing_is_
 
 
 @pytest.mark.parametrize(("status", "headers"), [(403, {}), (429, {"Retry-After": "600"}), (200, {"cf-mitigated": "challenge"})])
-def test_a_target_that_asks_a_browser_to_leave_is_left_alone_by_every_tier(session, asked, drain, site_of, status, headers):  # noqa: F811
+def test_a_target_that_asks_a_browser_to_leave_is_left_alone_by_every_tier(session, asked, drain, site_of, status, headers):
     async def no(_request):
         return web.Response(status=status, headers=headers, text="<h1>no</h1>", content_type="text/html")
 
@@ -111,7 +111,7 @@ def test_a_target_that_asks_a_browser_to_leave_is_left_alone_by_every_tier(sessi
     assert (shown(session, id)["state"], shown(session, id)["error"]["code"]) == ("failed", "TARGET_BLOCKED")
 
 
-def test_a_slow_page_is_timed_out_and_a_running_one_cancelled_at_once(session, run, asked, drain, site_of):  # noqa: F811
+def test_a_slow_page_is_timed_out_and_a_running_one_cancelled_at_once(session, run, asked, drain, site_of):
     began = []
 
     async def slow(request):
@@ -141,7 +141,7 @@ def test_a_slow_page_is_timed_out_and_a_running_one_cancelled_at_once(session, r
     assert shown(session, id)["state"] == "cancelled"
 
 
-def test_an_authorization_that_is_revoked_stops_a_run_between_its_steps(session, run, asked, drain, site_of):  # noqa: F811
+def test_an_authorization_that_is_revoked_stops_a_run_between_its_steps(session, run, asked, drain, site_of):
     began = []
 
     async def noting(request):
@@ -165,7 +165,7 @@ def test_an_authorization_that_is_revoked_stops_a_run_between_its_steps(session,
 SIGN_IN = """<form method=post action=/in><input id=u name=u><input id=p name=p type=password><button id=b>in</button></form>"""
 
 
-def test_somebody_signs_in_by_reference_and_the_session_is_kept_sealed(session, run, asked, drain, site_of):  # noqa: F811
+def test_somebody_signs_in_by_reference_and_the_session_is_kept_sealed(session, run, asked, drain, site_of):
     async def handler(request):
         if request.path == "/in":
             form = await request.post()
@@ -194,7 +194,7 @@ def test_somebody_signs_in_by_reference_and_the_session_is_kept_sealed(session, 
             assert b"s3cret-word" not in file.read_bytes(), file
 
 
-def test_a_secret_is_not_typed_elsewhere(session, run, asked, drain, site_of):  # noqa: F811
+def test_a_secret_is_not_typed_elsewhere(session, run, asked, drain, site_of):
     run(PutSecret, name="shop", value=json.dumps({"user": "ann", "password": "s3cret-word"}))
     with answering(page(SIGN_IN)) as elsewhere, answering(page(SIGN_IN)) as site:
         site_of(elsewhere, own=True)

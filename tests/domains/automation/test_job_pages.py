@@ -18,7 +18,15 @@ from trueup.kernel.work.models import Job
 
 CLEAN = re.compile(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=")
 AT = "/automation"
-FORM = {"url": "https://a.org/news", "job_type": "fetch", "strategy": "vanilla", "payload": "", "timeout_seconds": "60", "profile": "", "priority": "5"}  # fmt: skip
+FORM = {
+    "url": "https://a.org/news",
+    "job_type": "fetch",
+    "strategy": "vanilla",
+    "payload": "",
+    "timeout_seconds": "60",
+    "profile": "",
+    "priority": "5",
+}
 
 
 @pytest.fixture
@@ -162,7 +170,7 @@ def test_a_job_that_waits_is_followed_cancelled_and_tried_again_from_its_page(do
 
 
 @pytest.fixture
-def ended(asked, drain, site_of):  # noqa: F811 - fixtures
+def ended(asked, drain, site_of):
     """Jobs over HTTP that ended in every way."""
 
     async def answer(request):

@@ -43,7 +43,9 @@ def place(template_home, tmp_path_factory):
 
     with answering(answer) as site:
         port = str(site.port)
-        asked = done("authorize", "request", "127.0.0.1", "--port", port, "--method", "loopback", "--own", "--contact", "us", "--for", "5d")
+        asked = done(
+            "authorize", "request", "127.0.0.1", "--port", port, "--method", "loopback", "--own", "--contact", "us", "--for", "5d"
+        )
         for move in ("evidence", "verify", "activate"):
             done("authorize", move, asked["id"])
         done("policy", "put", "127.0.0.1", "--port", port, "--per-minute", "100", "--per-hour", "1000", "--concurrent", "4")
@@ -72,7 +74,7 @@ def address(place):
         yield server.address.rstrip("/")
 
 
-def job_at(page, address, words):  # noqa: F811 - a fixture
+def job_at(page, address, words):
     """Return the address of a job's page by its URL's end."""
     page.goto(f"{address}{AT}/jobs/")
     return re.search(rf'href="({AT}/jobs/[0-9a-f-]{{36}}/)">[^<]*{words}<', page.content())[1]
@@ -80,7 +82,7 @@ def job_at(page, address, words):  # noqa: F811 - a fixture
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 400)])
 @pytest.mark.requirement("kernel:web.csp-axe")
-def test_every_page_of_jobs_is_clean_accessible_and_fits(page, address, theme, width):  # noqa: F811 - a fixture
+def test_every_page_of_jobs_is_clean_accessible_and_fits(page, address, theme, width):
     whole = [job_at(page, address, words) for words in ("/shop", "/no", "/waits")]
     authority = re.search(r"host=(127[^\"&]*)\"", page.goto(f"{address}{AT}/hosts/").text())[1]
     paths = ["/", *(f"{AT}/{path}" for path in ("jobs/", "jobs/new/", "dead/", "hosts/", f"hosts/?host={authority}")), *whole]
@@ -101,10 +103,10 @@ def test_every_page_of_jobs_is_clean_accessible_and_fits(page, address, theme, w
     assert wrong == []
 
 
-def test_a_run_shows_steps_pictures_files_requests_and_hints(page, address):  # noqa: F811 - a fixture
+def test_a_run_shows_steps_pictures_files_requests_and_hints(page, address):
     page.goto(address + job_at(page, address, "/shop"))
-    assert page.locator(".steps > li").count() == 5
-    assert page.locator(".steps .step-more").first.inner_text().startswith("SELECTOR_NOT_FOUND")
+    assert page.locator(".run-steps > li").count() == 5
+    assert page.locator(".run-steps .step-more").first.inner_text().startswith("SELECTOR_NOT_FOUND")
     assert "#buy-now-2" in page.locator(".step-more li code").all_inner_texts()
     pictures = page.locator(".pictures img")
     assert pictures.count() >= 1
@@ -117,13 +119,13 @@ def test_a_run_shows_steps_pictures_files_requests_and_hints(page, address):  # 
     assert {one.strip() for one in page.locator(".tall tbody td:nth-child(2)").all_inner_texts()} == {"refused"}
     page.click("summary:has-text('Console')")
     assert "a warning of the page" in page.locator(".console").inner_text()
+    assert page.complaints == []
     with page.expect_navigation():
         page.locator(".pictures a").first.press("Enter")  # by keyboard: the picture alone, large
     assert page.evaluate("document.contentType") == "image/png"
-    assert page.complaints == []
 
 
-def test_a_job_that_waits_is_cancelled_by_keyboard_while_its_page_renews_itself(page, address):  # noqa: F811 - a fixture
+def test_a_job_that_waits_is_cancelled_by_keyboard_while_its_page_renews_itself(page, address):
     place = job_at(page, address, "/waits")
     page.goto(address + place)
     page.focus("#cancel")
@@ -135,7 +137,7 @@ def test_a_job_that_waits_is_cancelled_by_keyboard_while_its_page_renews_itself(
     assert page.complaints == []
 
 
-def test_the_form_says_in_place_what_would_be_decided(page, address):  # noqa: F811 - a fixture
+def test_the_form_says_in_place_what_would_be_decided(page, address):
     page.goto(f"{address}{AT}/jobs/new/")
     page.fill("#url", "https://a.org/x")
     page.select_option("#job_type", "screenshot_capture")

@@ -1,7 +1,6 @@
 """A worker that is killed in the midst of browser jobs: each job ends once, and what it changed is changed once."""
 
 import os
-import os as _os
 import signal
 import subprocess
 import sys
@@ -19,20 +18,14 @@ from trueup.domains.automation.models import Run
 from trueup.kernel.evidence import queries
 from trueup.kernel.work.models import Job
 
-JOBS, KILLS = int(_os.environ.get("KJ","500")), int(_os.environ.get("KK","4"))
+JOBS, KILLS = 500, 4
 PAGE = """<h1>x</h1><button id=b>do</button><p id=done hidden>done</p><script>
 b.onclick = async () => { await fetch('/effect' + location.search, {method: 'POST'}); done.hidden = false }</script>"""
 
 
-def browsers():
-    """Return the browsers that run."""
-    found = subprocess.run(["pgrep", "-f", "chromium-headless-shell.*trueup-browser|trueup-browser-.*"], capture_output=True, check=False)
-    return found.stdout.split()
-
-
 @pytest.mark.slow
 @pytest.mark.requirement("automation:W7")
-def test_500_browser_jobs_survive_the_kill_of_their_worker_and_each_effect_is_made_once(session, run, site_of):  # noqa: F811
+def test_500_browser_jobs_survive_the_kill_of_their_worker_and_each_effect_is_made_once(session, run, site_of):
     effects = []
 
     async def handler(request):

@@ -227,21 +227,11 @@ class PerformJob(Action[PerformInput, tuple[JobArgs, int], Performed]):
     def apply(self, ctx: Context, input: PerformInput, loaded: tuple[JobArgs, int], prepared: Performed) -> Outcome:
         """Write down how it ended."""
         args = loaded[0]
-        Run.objects.create(tenant=ctx.tenant, **_row(ctx, input, args, prepared))
+        Run.objects.create(tenant=ctx.tenant, **row_of(ctx, input, args, prepared))
         lowered = reliability.settle(ctx.tenant, args.frozen.authority, prepared.code, ctx.now)
         subject = f"job/{input.job}"
         known = [Fact(subject, facts.JOB_ENDED.key, prepared.ended, ctx.now, ctx.now, SOURCE)]
         known += [Fact(page, key, value, ctx.now, ctx.now, SOURCE, unit) for page, key, value, unit in prepared.page]
-        value = {
-            "ended": prepared.ended,
-            "final": prepared.final,
-            "code": prepared.code,
-            "reason": prepared.reason,
-            "manifest": prepared.manifest.sha256,
-            "record": prepared.told.artifact.sha256,
-            "elapsed_ms": prepared.elapsed_ms,
-            "summary": dict(prepared.summary),
-        }
         note = {
             "job": str(input.job),
             "attempt": input.attempt,
@@ -254,10 +244,25 @@ class PerformJob(Action[PerformInput, tuple[JobArgs, int], Performed]):
             **prepared.told.note(),
         }
         kept = {one.sha256: one for one in (prepared.manifest, prepared.told.artifact, *prepared.kept)}
-        return Outcome(value, facts=known, artifacts=tuple(kept.values()), subjects=[subject], note=note)
+        return Outcome(value_of(prepared), facts=known, artifacts=tuple(kept.values()), subjects=[subject], note=note)
 
 
-def _row(ctx: Context, input: PerformInput, args: JobArgs, done: Performed) -> dict[str, Any]:
+def value_of(done: Performed) -> dict[str, Any]:
+    """Return what an attempt's caller is told."""
+    return {
+        "ended": done.ended,
+        "final": done.final,
+        "code": done.code,
+        "reason": done.reason,
+        "manifest": done.manifest.sha256,
+        "record": done.told.artifact.sha256,
+        "elapsed_ms": done.elapsed_ms,
+        "summary": dict(done.summary),
+    }
+
+
+def row_of(ctx: Context, input: PerformInput, args: JobArgs, done: Performed) -> dict[str, Any]:
+    """Return what is stored of an attempt."""
     return {
         "id": uuid4(),
         "job": input.job,

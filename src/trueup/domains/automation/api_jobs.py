@@ -137,16 +137,27 @@ def artifacts(request: HttpRequest, id: str) -> HttpResponse:
     return reply({"items": jobqueries.artifacts(context_of(request), job_id(id))})
 
 
+class EgressIn(Schema):
+    """Which requests."""
+
+    refused: bool = Field(default=False, description="only those that were refused")
+    after: int = Field(0, ge=0, le=10_000_000, description="`next` of the answer before")
+    limit: int = Field(1_000, ge=1, le=10_000)
+
+
 @router.get(
     "/jobs/{id}/egress",
     response=shapes.EgressOut,
     operation_id="automation.job.egress",
     summary="every request of a job, with its rule",
 )
-def egress(request: HttpRequest, id: str) -> HttpResponse:
+def egress(request: HttpRequest, id: str, asked: Query[EgressIn]) -> HttpResponse:
     """List what left and what was refused, request by request, with the rule that decided."""
     readers.require(caller_of(request), "read")
-    return reply({"items": jobqueries.egress(context_of(request), job_id(id))})
+    rows = jobqueries.egress(context_of(request), job_id(id))
+    rows = [row for row in rows if not (asked.refused and row["allowed"])]
+    end = asked.after + asked.limit
+    return reply({"items": rows[asked.after : end], "total": len(rows), "next": end if end < len(rows) else None})
 
 
 class EventsIn(Schema):

@@ -142,6 +142,8 @@ class EgressOut(Schema):
     """What left, in its order."""
 
     items: list[HopOut]
+    total: int = Field(description="in all")
+    next: int | None = Field(description="`after` of what follows; null at the end")
 
 
 class MovedOut(Schema):

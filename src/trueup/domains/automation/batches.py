@@ -81,9 +81,7 @@ def _gone(job: JobContext) -> Any:
 
 
 def _asked(one: JobArgs, roles: frozenset[Strategy]) -> Asked:
-    return Asked(
-        strategy_of(one.request.strategy), roles, authorization=one.frozen.authorization, job_type=one.request.job_type
-    )
+    return Asked(strategy_of(one.request.strategy), roles, authorization=one.frozen.authorization, job_type=one.request.job_type)
 
 
 def _unsure(one: JobArgs, before: Standing) -> bool:
@@ -114,7 +112,7 @@ def _made(ctx: Context, jobs: Mapping[UUID, JobContext], errands: Sequence[Erran
     finally:
         round.close()
         for made in round.aside:
-            _keep_record(ctx, made)
+            _keep_record(ctx, made, jobs[made.errand.job])
 
 
 def _portion(round: Round, waiting: Sequence[Errand], jobs: Mapping[UUID, JobContext]) -> Portion:
@@ -130,7 +128,7 @@ def _portion(round: Round, waiting: Sequence[Errand], jobs: Mapping[UUID, JobCon
         problem = exc
     stopped = {made.errand.job: _why(made) for made in round.aside}
     for made in round.aside:
-        _keep_record(round.ctx, made)
+        _keep_record(round.ctx, made, jobs[made.errand.job])
     round.aside.clear()
     still = {errand.job for errand in round.open()}
     if len(still) == len(waiting):  # nothing was made, and nothing will be
@@ -162,9 +160,9 @@ def _why(made: Made) -> BaseException:
     return JobCancelled(f"job {made.errand.job} must stop: {made.stopped}")
 
 
-def _keep_record(ctx: Context, made: Made) -> None:
+def _keep_record(ctx: Context, made: Made, job: JobContext) -> None:
     """Write down what had left of a job that was ended from outside: it holds nothing any more, so it is no step of it."""
     if made.reach.record.hops:
-        id = made.errand.job
-        alone = replace(ctx, job=None, key=f"egress:{id}:{made.errand.attempt}:{ctx.now.timestamp()}")
-        run(RecordEgress, alone, {"run": str(id), "sha256": kept(ctx, made.reach.record).sha256})
+        held = job.job
+        alone = replace(ctx, job=None, key=f"egress:{held.id}:{held.fence}")
+        run(RecordEgress, alone, {"run": str(held.id), "sha256": kept(ctx, made.reach.record).sha256})

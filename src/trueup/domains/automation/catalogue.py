@@ -2,6 +2,7 @@
 
 from trueup.domains.automation import (
     actions_authorizations,
+    actions_batches,
     actions_breakers,
     actions_fetches,
     actions_force,
@@ -16,4 +17,5 @@ ACTIONS = (
     *actions_breakers.ACTIONS,
     *actions_fetches.ACTIONS,
     *actions_jobs.ACTIONS,
+    *actions_batches.ACTIONS,
 )

@@ -24,6 +24,7 @@ def policy() -> None:
 @click.option("--per-minute", default=5, show_default=True, help="Requests a minute.")
 @click.option("--per-hour", default=30, show_default=True, help="Requests an hour.")
 @click.option("--concurrent", default=1, show_default=True, help="Requests at once.")
+@click.option("--script", "scripts", multiple=True, help="SHA-256 of a script that the tier custom may run; may be repeated.")
 @click.option("--notes", default="", help="For people.")
 @pass_store
 def put_policy(
@@ -36,12 +37,13 @@ def put_policy(
     per_minute: int,
     per_hour: int,
     concurrent: int,
+    scripts: tuple[str, ...],
     notes: str,
 ) -> None:
     """Set the policy of HOST (a name, *.name for every name below it, * for all)."""
     from trueup.domains.automation.actions_policies import PutPolicy
 
-    given = {"ports": ports, "paths": paths, "strategies": strategies, "notes": notes}
+    given = {"ports": ports, "paths": paths, "strategies": strategies, "scripts": scripts, "notes": notes}
     limits = {"per_minute": per_minute, "per_hour": per_hour, "concurrent": concurrent}
     value = app.run(PutPolicy, {"host": host, "denied": deny, "allowed": not deny, **given, **limits})
     app.emit(value, line(value))

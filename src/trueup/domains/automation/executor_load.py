@@ -2,115 +2,208 @@
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict
 
-from trueup.domains.automation.egress.gate import HopRefused
-from trueup.domains.automation.egress.http import Fetcher, FetchFailed, Request
+from trueup.domains.automation.egress.cutting import cut_off
+from trueup.domains.automation.egress.gate import HopRefused, Toll, Way
+from trueup.domains.automation.egress.http import Bounds, Fetcher, FetchFailed, Request, Response, connections
+from trueup.domains.automation.engine.blocked import blocked
+from trueup.domains.automation.engine.decide import Decision, decide
 from trueup.domains.automation.engine.endings import BLOCKED, Ending
-from trueup.domains.automation.engine.loading import Answer, Load, given_up, summary
+from trueup.domains.automation.engine.loading import ABORTED, OFFLINE, Load, Tally
 from trueup.domains.automation.executors import Found, refused
 from trueup.domains.automation.reach import Reach
 from trueup.kernel.work.engine.backoff import chance
 
-LOOKED_AT = 200
-"""Answers that are looked at when it is asked whether to give up."""
-KEPT = 200_000
-"""Answers that are kept for the summary."""
+GIVEN_UP = "GIVEN_UP"
+RATES = frozenset({"limit.minute", "limit.hour", "ceiling.rps"})
+"""Rules that say later: a run goes as fast as they let it, and ends with its time."""
 _TELL = 0.5
+
+
+class _Clocked:
+    """A toll that measures how long each user's hops are out there: waiting for a turn is not the target's time."""
+
+    def __init__(self, toll: Toll) -> None:
+        self._toll = toll
+        self._left: dict[int, float] = {}
+        self._spent: defaultdict[object, float] = defaultdict(float)
+
+    async def enter(self, way: Way) -> tuple[str, str]:
+        rule, reason = await self._toll.enter(way)
+        if not rule:
+            self._left[id(way.hop)] = time.monotonic()
+        return rule, reason
+
+    async def leave(self, way: Way) -> None:
+        since = self._left.pop(id(way.hop), None)
+        if since is not None:
+            self._spent[asyncio.current_task()] += time.monotonic() - since
+        await self._toll.leave(way)
+
+    def spent_ms(self) -> float:
+        """Return how long the hops of this task took since it was asked last, in milliseconds."""
+        return 1_000 * self._spent.pop(asyncio.current_task(), 0.0)
 
 
 class _Run:
     """One run of load: what was asked for, what came, and why it ended."""
 
     def __init__(self, reach: Reach, load: Load) -> None:
-        self.reach, self.load = reach, load
+        self.reach, self.load, self.tally = reach, load, Tally()
+        self.request = Request(reach.args.request.url, load.method, body=load.body.encode())
+        self.clocked = _Clocked(reach.gate.toll)
+        reach.gate.toll = self.clocked
         self.begun = time.monotonic()
-        self.answers: list[Answer] = []
-        self.recent: deque[Answer] = deque(maxlen=LOOKED_AT)
-        self.asked = 0
+        reach.until = min(reach.until, self.begun + load.seconds)
+        self.number = 0
         self.over = ""
-        self.refused: HopRefused | None = None
+        self.found = Found(url=self.request.url)
+        self._turns = asyncio.Lock()
         self._told = 0.0
 
-    def next(self) -> int:
-        """Return the number of the next request; 0 where there is none any more."""
-        if self.over or self.asked >= self.load.requests or time.monotonic() - self.begun >= self.load.seconds:
+    async def next(self) -> int:
+        """Wait for the turn of the next request, and return its number; 0 where there is none any more."""
+        async with self._turns:
+            while self._goes_on():
+                self.reach.require_wanted()
+                self.number += 1
+                if not self.is_broken(OFFLINE):
+                    return self.number if await self._turn() else 0
+                self.tally.fault(OFFLINE)
+                await asyncio.sleep(self.load.faults.latency_ms / 1000)
             return 0
-        self.asked += 1
-        return self.asked
 
-    def chance(self, what: str, number: int) -> float:
-        return chance(f"{self.reach.args.request.seed}/{what}/{number}")
+    def _goes_on(self) -> bool:
+        if not self.over and self.number >= self.load.requests:
+            self.over = "requests"
+        if not self.over and time.monotonic() - self.begun >= self.load.seconds:
+            self.over = "seconds"
+        return not self.over
 
-    def note(self, began: float, code: str) -> None:
-        now = time.monotonic()
-        answer = Answer(began - self.begun, (now - began) * 1000, code)
-        if len(self.answers) < KEPT:
-            self.answers.append(answer)
-        self.recent.append(answer)
-        self.over = self.over or given_up(tuple(self.recent), self.load.give_up)
+    def is_broken(self, kind: str, number: int = 0) -> bool:
+        """Whether a request is to have a fault: the same ones for the same seed."""
+        share: float = getattr(self.load.faults, kind)
+        return chance(f"{self.reach.args.request.seed}/{kind}/{number or self.number}") < share
+
+    async def _turn(self) -> bool:
+        """Pay for a request ahead, so that one user alone waits, and the others see when it is over."""
+        decision = await self.decided()
+        rule, reason = await self.reach.leases.count(decision, part=False, ahead=True)
+        if rule:
+            self.reach.record.note(
+                decision, at=self.reach.clock(), via="http", method=self.request.method, rule=rule, reason=reason
+            )
+            self.refuse(HopRefused(decision.url, reason, (rule,)))
+        return not self.over
+
+    async def decided(self) -> Decision:
+        """Decide about the target as things are now.
+
+        Raises:
+            HopRefused: it is not allowed any more.
+        """
+        reach = self.reach
+        await reach.gate.ready()
+        decision = decide(reach.snapshot(), self.request.url, reach.asked, reach.clock())
+        if not decision.allowed:
+            hop = reach.record.note(decision, at=reach.clock(), via="http", method=self.request.method)
+            raise HopRefused(decision.url, hop.reason, hop.rule_ids)
+        return decision
+
+    def refuse(self, exc: HopRefused) -> None:
+        """End the run by a rule; one that says later ends it no worse than time does."""
+        if exc.rules[0] in RATES:
+            self.over = self.over or exc.rules[0]
+        elif self.found.ending is Ending.COMPLETED:
+            self.over, self.found = exc.rules[0], refused(exc)
+
+    def note(self, at: float, code: str, answer: Response | None = None) -> None:
+        """Add up what came of a request, and see whether that ends the run."""
+        self.tally.answer(at - self.begun, self.clocked.spent_ms(), code)
+        if answer is not None:
+            self.found.status = answer.status
+            if why := blocked(answer.status, answer.headers, answer.body):
+                self._end(Ending.BLOCKED, BLOCKED, why)
+                self.found.url, self.found.wait = answer.url, answer.headers.get("retry-after", "")
+        if why := self.tally.given_up(self.load.give_up):
+            self._end(Ending.FAILED, GIVEN_UP, why)
+
+    def _end(self, ending: Ending, code: str, reason: str) -> None:
+        """End the run badly, unless it ended badly before; what time ended may still turn out so."""
+        if self.found.ending is Ending.COMPLETED:
+            self.over = code
+            self.found.ending, self.found.code, self.found.reason = ending, code, reason
 
     async def tell(self) -> None:
+        """Show how far it is."""
         now = time.monotonic()
         if now - self._told < _TELL:
             return
         self._told = now
-        share = max(self.asked / self.load.requests, (now - self.begun) / self.load.seconds)
-        failed = sum(bool(one.code) for one in self.recent)
-        words = f"{self.asked} requests, {failed} of the last {len(self.recent)} failed"
+        share = max(self.number / self.load.requests, (now - self.begun) / self.load.seconds)
+        words = self.tally.lately()
         await self.reach.desk.put(lambda: self.reach.watch.tell(min(share, 0.99), words))
 
 
 async def load(reach: Reach) -> Found:
     """Load a target until enough was asked, time is up, it is given up, or a rule says no."""
     run = _Run(reach, Load.read(reach.args.request.payload["load"]))
-    async with Fetcher(reach.gate, agent=reach.agent) as fetcher, asyncio.TaskGroup() as users:
-        for number in range(run.load.users):
-            users.create_task(_user(run, fetcher, number))
-    found = refused(run.refused) if run.refused is not None else Found(url=reach.args.request.url)
-    found.summary = dict(summary(run.answers, time.monotonic() - run.begun)) | {"given_up": run.over}
-    if run.refused is None and run.over:
-        found.ending, found.code, found.reason = Ending.FAILED, "GIVEN_UP", run.over
-    if run.over == BLOCKED:
-        found.ending, found.code, found.reason = Ending.BLOCKED, BLOCKED, "it asks for fewer requests (429), or forbids this"
+    users = 0
+    try:
+        users = await reach.leases.seats(await run.decided(), run.load.users)
+        await _by(users, run)
+    except HopRefused as exc:
+        run.refuse(exc)
+    run.found.summary = {"users": users, "ended_by": run.over, **run.tally.summary(time.monotonic() - run.begun)}
+    return run.found
+
+
+async def _by(users: int, run: _Run) -> None:
+    left = run.reach.args.request.timeout_seconds - run.load.seconds
+    bounds = Bounds(seconds=max(1.0, min(Bounds().seconds, left - 1)))  # what is asked last may be answered within the job's time
+    async with (
+        connections(0) as pool,
+        Fetcher(run.reach.gate, agent=run.reach.agent, bounds=bounds, pool=pool) as fetcher,
+    ):
+        try:
+            async with asyncio.TaskGroup() as group:
+                for place in range(users):
+                    group.create_task(_user(run, fetcher, place / users))
+        except BaseExceptionGroup as several:
+            raise _first(several) from several
+
+
+def _first(found: BaseException) -> BaseException:
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
     return found
 
 
-async def _user(run: _Run, fetcher: Fetcher, number: int) -> None:
+async def _user(run: _Run, fetcher: Fetcher, share: float) -> None:
     """Ask again and again, as one user; they begin one after the other."""
-    await asyncio.sleep(run.load.ramp_seconds * number / run.load.users)
-    while request := run.next():
-        await run.reach.go_on("")
-        await run.tell()
-        if run.load.faults.latency_ms:
-            await asyncio.sleep(run.load.faults.latency_ms / 1000)
-        began = time.monotonic()
-        try:
-            code = await _asked(run, fetcher, request)
-        except HopRefused as exc:
-            if run.refused is None:
-                run.refused = exc
-            run.over = run.over or exc.details["reason"]
-            return
-        run.note(began, code)
-
-
-async def _asked(run: _Run, fetcher: Fetcher, number: int) -> str:
-    """Make one request, with the faults that it is to have; return what failed."""
-    faults, said = run.load.faults, run.load
-    if faults.offline and run.chance("offline", number) < faults.offline:
-        return "FAULT_OFFLINE"
-    request = Request(run.reach.args.request.url, said.method, body=said.body.encode())
+    await asyncio.sleep(run.load.ramp_seconds * share)
     try:
-        if faults.aborted and run.chance("aborted", number) < faults.aborted:
-            async with asyncio.timeout(0.002):
-                await fetcher.fetch(request)
-            return "FAULT_ABORTED"
-        answer = await fetcher.fetch(request)
-    except TimeoutError:
-        return "FAULT_ABORTED"
+        while number := await run.next():
+            await run.tell()
+            if run.load.faults.latency_ms:
+                await asyncio.sleep(run.load.faults.latency_ms / 1000)
+            await _ask(run, fetcher, number)
+    except HopRefused as exc:
+        run.refuse(exc)
+
+
+async def _ask(run: _Run, fetcher: Fetcher, number: int) -> None:
+    """Make one request, with the fault that it is to have."""
+    at = time.monotonic()
+    try:
+        if run.is_broken(ABORTED, number):
+            await cut_off(run.reach.gate, run.request, agent=run.reach.agent)
+            run.clocked.spent_ms()
+            run.tally.fault(ABORTED)
+            return
+        answer = await fetcher.fetch(run.request)
     except FetchFailed as failed:
-        return failed.kind.upper()
-    if answer.status in (403, 429):
-        run.over = run.over or BLOCKED
-    return f"HTTP_{answer.status}" if answer.status >= 500 else ""
+        run.note(at, failed.kind.upper())
+    else:
+        run.note(at, f"HTTP_{answer.status}" if answer.status >= 500 else "", answer)

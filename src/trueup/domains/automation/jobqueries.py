@@ -204,12 +204,12 @@ def egress(ctx: Context, id: UUID) -> list[dict[str, Any]]:
     _row(ctx.tenant, id)
     found: list[dict[str, Any]] = []
     for run in runs(ctx.tenant, id):
-        found += [{"attempt": run.attempt, **hop} for hop in hops_of(ctx, run.record)]
+        found += [{"attempt": run.attempt, **hop} for hop in hops_of(ctx, run.record, run.job)]
     return found
 
 
-def hops_of(ctx: Context, record: str) -> list[dict[str, Any]]:
-    """Return the requests that a stored record names.
+def hops_of(ctx: Context, record: str, job: UUID) -> list[dict[str, Any]]:
+    """Return the requests of a job that a stored record names; a record may be that of several jobs.
 
     Raises:
         NotFound: it was erased.
@@ -219,7 +219,8 @@ def hops_of(ctx: Context, record: str) -> list[dict[str, Any]]:
         data = file.read()
     if hashlib.sha256(data).hexdigest() != record:
         raise Damaged(f"the record {record} is not what was stored")
-    return [json.loads(line) for line in data.splitlines()[1:]]
+    hops = [json.loads(line) for line in data.splitlines()[1:]]
+    return [hop for hop in hops if hop.pop("job", str(job)) == str(job)]
 
 
 def manifest_of(ctx: Context, run: Run) -> dict[str, Any]:
@@ -234,7 +235,7 @@ def manifest_of(ctx: Context, run: Run) -> dict[str, Any]:
     if hashlib.sha256(data).hexdigest() != run.manifest:
         raise Damaged(f"the manifest {run.manifest} is not what was stored")
     found: dict[str, Any] = json.loads(data)
-    return found
+    return found["runs"][str(run.job)] if "runs" in found else found
 
 
 def artifacts(ctx: Context, id: UUID) -> list[dict[str, Any]]:

@@ -1,21 +1,28 @@
 """Jobs of automation: each attempt is one action; limits postpone it, and what it sent is on record however it ends."""
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trueup.domains.automation import jobqueries
 from trueup.domains.automation.actions_authorizations import VerifyAuthorization
 from trueup.domains.automation.actions_fetches import RecordEgress
 from trueup.domains.automation.actions_jobs import PerformJob
+from trueup.domains.automation.engine.jobtypes import FETCH
 from trueup.domains.automation.jobspec import KIND, LONGEST, JobArgs, Watch, watched
 from trueup.domains.automation.models import Run
 from trueup.kernel.actions.runner import run
 from trueup.kernel.errors import TrueupError
+from trueup.kernel.work.claims import Claimed
 from trueup.kernel.work.context import JobContext
 from trueup.kernel.work.engine.backoff import Backoff
 from trueup.kernel.work.errors import Final, JobCancelled, Postponed
-from trueup.kernel.work.handlers import handler
+from trueup.kernel.work.handlers import Portion, handler
+
+if TYPE_CHECKING:
+    from trueup.domains.automation.meters import Turn
 
 SOON = timedelta(seconds=1)
 """After which a job looks again whether others have ended at its authority."""
@@ -30,13 +37,39 @@ class RunFailed(TrueupError):
         self.code = code
 
 
-@handler(KIND, args=JobArgs, timeout=float(LONGEST + 600), backoff=Backoff(base=1.0, cap=60.0))
+MOST = 25
+"""Fetch jobs that are done together."""
+
+
+def plain(job: Claimed) -> bool:
+    """Tell whether a job is one fetch, and nothing else: such jobs are done together."""
+    if f'"job_type":"{FETCH}"' not in job.args:
+        return False
+    request = json.loads(job.args)["request"]
+    return bool(request["job_type"] == FETCH and not request["payload"])
+
+
+def _together(jobs: Sequence[JobContext]) -> Iterator[Portion]:
+    from trueup.domains.automation.batches import together  # loads what fetches
+
+    return together(jobs)
+
+
+@handler(
+    KIND,
+    args=JobArgs,
+    timeout=float(LONGEST + 600),
+    backoff=Backoff(base=1.0, cap=60.0),
+    batch=MOST,
+    together=_together,
+    joins=plain,
+)
 def do(job: JobContext) -> dict[str, Any]:
     """Make an attempt at a job; one whose attempt was written down before its worker died is only ended."""
     before = jobqueries.runs(job.job.tenant, job.job.id)
     replayed = jobqueries.replayed_at(job.job.tenant, job.job.id)
     if before and before[-1].final and (replayed is None or before[-1].at > replayed):
-        return _over(before[-1])
+        return over(before[-1])
     number = len(before) + 1
     lease = _turn(job, number)
     watch = Watch(lambda: "cancelled" if job.cancelled() else "", job.progress, lease)
@@ -46,12 +79,26 @@ def do(job: JobContext) -> dict[str, Any]:
     except JobCancelled as stopped:
         _keep_record(job, getattr(stopped, "record", ""))
         raise
+    return done(value)
+
+
+def done(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of a job from what an attempt at it says.
+
+    Raises:
+        Final, RunFailed: it ended badly.
+    """
     if value["ended"] == "completed":
         return dict(value)
     raise Final(value["code"], value["reason"]) if value["final"] else RunFailed(value["code"], value["reason"])
 
 
-def _over(row: Run) -> dict[str, Any]:
+def over(row: Run) -> dict[str, Any]:
+    """Return the result of a job whose last attempt was written down before it could be ended.
+
+    Raises:
+        Final: it ended badly.
+    """
     if row.ended != "completed":
         raise Final(row.code, row.reason)
     found = jobqueries.run_document(row)
@@ -67,7 +114,7 @@ def _turn(job: JobContext, number: int) -> str:
     from trueup.domains.automation import snapshots
     from trueup.domains.automation.engine.decide import Asked, decide
     from trueup.domains.automation.engine.tiers import may_open, strategy_of
-    from trueup.domains.automation.tolls import take, words
+    from trueup.domains.automation.tolls import take
 
     args, ctx = jobqueries.args_of(job.job.tenant, job.job.id), job.context
     _verified_again(job, args, number)
@@ -83,11 +130,19 @@ def _turn(job: JobContext, number: int) -> str:
     lasts = timedelta(seconds=args.request.timeout_seconds + 60)
     # by the job's own id: what an attempt held whose worker died is this attempt's now
     turn = take(ctx.tenant, decision, ctx.now, lease=lasts, within=job.job.id.hex)
-    if turn.allowed:
-        return turn.lease
-    if turn.rule.startswith(_WAITS) and (turn.again or turn.rule.endswith(".concurrent")):
-        raise Postponed(f"{args.frozen.authority}: {words(turn)}", until=_later(turn.again, ctx.now))
-    return ""
+    later = postponed(args.frozen.authority, turn, ctx.now)
+    if later is not None:
+        raise later
+    return turn.lease
+
+
+def postponed(authority: str, turn: "Turn", now: datetime) -> Postponed | None:
+    """Return what puts a job off whose turn it is not; None where it may begin, or a rule refuses it for good."""
+    from trueup.domains.automation.tolls import words
+
+    if turn.allowed or not turn.rule.startswith(_WAITS) or not (turn.again or turn.rule.endswith(".concurrent")):
+        return None
+    return Postponed(f"{authority}: {words(turn)}", until=_later(turn.again, now))
 
 
 def _later(again: datetime | None, now: datetime) -> datetime:

@@ -160,18 +160,19 @@ def hold(tenant: UUID, decision: Decision, leases: Sequence[str], now: datetime,
         return 1
     capped = decision.authorization is not None and decision.ceilings != Ceilings()
     with transaction.atomic(), ExitStack() as stack:
-        found = [(stack.enter_context(_locked(tenant, decision.target.authority)), decision.limits.concurrent)]
+        meters = [stack.enter_context(_locked(tenant, decision.target.authority))]
         if capped and decision.authorization is not None:
-            meter = stack.enter_context(_locked(tenant, key_of(decision.authorization[0])))
-            found.append((meter, decision.ceilings.concurrent))
+            meters.append(stack.enter_context(_locked(tenant, key_of(decision.authorization[0]))))
+        allowed = (eased(decision.limits, share_at(meters[0][0].ease, now)).concurrent, decision.ceilings.concurrent)
         room = len(leases)
-        for (stored, _), most in found:
+        for (stored, _), most in zip(meters, allowed, strict=False):
             stored.expire(now)
-            others = len(stored.leases.keys() - set(leases))
-            room = room if most is None else min(room, most - others)
+            others = stored.leases.keys() - set(leases)
+            room = room if most is None else min(room, most - len(others))
         room = max(1, room)
-        for (stored, write), _ in found:
-            stored.leases |= dict.fromkeys(leases[:room], now + lease)
+        for stored, write in meters:
+            mine = dict.fromkeys(leases[:room], now + lease)
+            stored.leases = {id: until for id, until in stored.leases.items() if id not in leases} | mine
             write(stored)
     return room
 

@@ -143,9 +143,7 @@ class When:
 def _written(ctx: Context, reach: Reach, found: Found, body: Response | None, when: When) -> Performed:
     record = counted(ctx, kept(ctx, reach.record).sha256)
     page = _body(ctx, found, body)
-    document = json.dumps(
-        run_document(reach, found, record.artifact.sha256, when), ensure_ascii=False, indent=1, sort_keys=True
-    )
+    document = json.dumps(run_document(reach, found, record.artifact.sha256, when), ensure_ascii=False, indent=1, sort_keys=True)
     manifest = ctx.ports.artifacts.put(ctx.tenant, document.encode(), name=MANIFEST, media_type=MANIFEST_TYPE)
     return performed(reach, found, when, told=record, manifest=manifest, page=page)
 

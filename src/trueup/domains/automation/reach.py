@@ -12,6 +12,7 @@ from trueup.domains.automation import breakers, meters, snapshots
 from trueup.domains.automation.agent import TOKEN, contact, user_agent
 from trueup.domains.automation.desk import Asks
 from trueup.domains.automation.egress import robots
+from trueup.domains.automation.egress.cutting import CUT_OFF
 from trueup.domains.automation.egress.gate import Gate, HopRefused, at_once
 from trueup.domains.automation.egress.http import Fetcher
 from trueup.domains.automation.egress.record import Hop, Record
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 LEFT_OVER = timedelta(minutes=1)
 """How much longer a lease is than its run may be."""
-_ITS_OWN = frozenset({"too_large", "encoding", "redirects"})
-"""Outcomes by which a host shows that it answers."""
+_ITS_OWN = frozenset({"too_large", "encoding", "redirects", CUT_OFF})
+"""Outcomes by which a host shows that it answers, or that are no fault of its."""
 
 
 @dataclass(slots=True)
@@ -66,9 +67,7 @@ class Reach:
         shared: with other attempts; nothing by default.
     """
 
-    def __init__(
-        self, ctx: Context, job: UUID, args: JobArgs, watch: Watch, desk: Asks, shared: Shared | None = None
-    ) -> None:
+    def __init__(self, ctx: Context, job: UUID, args: JobArgs, watch: Watch, desk: Asks, shared: Shared | None = None) -> None:
         self.ctx, self.job, self.args, self.watch, self.desk = ctx, job, args, watch, desk
         live = snapshots.Live(ctx.tenant)
         self.shared = shared or Shared(at_once, lambda: desk.ask(live), None, OnceRead(StoredCopies(desk, ctx.tenant)), locks())
@@ -165,7 +164,12 @@ class Reach:
         if not decision.allowed:
             hop = self.record.note(decision, at=self.clock(), via="browser", method="GET")
             raise HopRefused(decision.url, hop.reason, hop.rule_ids)
-        await pay(self.leases, decision)
+        try:
+            await pay(self.leases, decision)
+        except HopRefused as exc:
+            rule, reason = exc.rules[0], exc.details["reason"]
+            self.record.note(decision, at=self.clock(), via="browser", method="GET", rule=rule, reason=reason)
+            raise
 
     def judge(self, *, blocked: str, at: str, wait: str) -> None:
         """Tell the breakers how every authority did, and obey one that asks to be left alone.

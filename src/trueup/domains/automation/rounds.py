@@ -1,8 +1,7 @@
-"""Attempts at several fetch jobs at once: each goes its own way through its own gate, and they share connections, copies of
-robots files and the snapshot that decides.
+"""Attempts at several fetch jobs at once: each goes its own way through its own gate.
 
-What they have in common is asked for once: the snapshot at most every ``FRESH`` seconds, so that a switch or a revocation holds
-from the next hop after that.
+They share connections, copies of robots files and the snapshot that decides, which is asked for again at most every ``FRESH``
+seconds, so that a switch or a revocation holds from the next hop after that.
 """
 
 import asyncio
@@ -24,7 +23,6 @@ from trueup.domains.automation.desk import Counter
 from trueup.domains.automation.egress.http import Response, connections
 from trueup.domains.automation.engine.blocked import retry_after
 from trueup.domains.automation.engine.endings import Ending
-from trueup.domains.automation.engine.hostpolicy import Snapshot
 from trueup.domains.automation.engine.urls import read
 from trueup.domains.automation.executors import Found
 from trueup.domains.automation.jobspec import JobArgs, Watch
@@ -162,7 +160,8 @@ class Round:
         LOOP.begin(lambda: self._all(shared))
 
     def _stop(self, job: UUID, why: str) -> None:
-        if self._stopped.setdefault(job, why) is why:
+        if job not in self._stopped:
+            self._stopped[job] = why
             LOOP.call(lambda: self._tasks[job].cancel() if job in self._tasks else None)
 
     def _taken(self) -> list[Made]:

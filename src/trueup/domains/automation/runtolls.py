@@ -60,13 +60,18 @@ class Held:
 
 @dataclass(slots=True)
 class _Visit:
-    """What a job holds at one authority: a lease, pages that were counted, those paid for and not yet asked for, parts."""
+    """What a job holds at one authority: a lease, pages that were counted, those paid for and not yet asked for, parts.
+
+    Args:
+        given: whether the first page was paid for before the run began, and nobody counted on that yet.
+    """
 
     decision: Decision
     lease: str
     pages: int = 1
     paid: int = 0
     parts: int = 0
+    given: bool = False
 
 
 class Leases:
@@ -82,7 +87,7 @@ class Leases:
     def begun(self, decision: Decision, lease: str) -> None:
         """Note a turn that was taken before the job's run began, and is not used yet."""
         if decision.target is not None:
-            self._visits[decision.target.authority] = _Visit(decision, lease, paid=1)
+            self._visits[decision.target.authority] = _Visit(decision, lease, paid=1, given=True)
 
     async def count(self, decision: Decision, *, part: bool, ahead: bool = False) -> tuple[str, str]:
         """Count a hop; return the rule that holds it back, and words.
@@ -95,6 +100,9 @@ class Leases:
         authority = decision.target.authority if decision.target else ""
         async with self._locks[authority]:
             visit = self._visits.get(authority)
+            if visit is not None and visit.given and ahead and not part:
+                visit.given = False
+                return "", ""
             if visit is not None and (part or (visit.paid and not ahead)):
                 return self._rides(visit, part=part)
             turn = await self._turn(decision)
@@ -109,7 +117,7 @@ class Leases:
     @staticmethod
     def _rides(visit: _Visit, *, part: bool) -> tuple[str, str]:
         if not part:
-            visit.paid -= 1
+            visit.paid, visit.given = visit.paid - 1, False
             return "", ""
         visit.parts += 1
         if visit.parts > PARTS * visit.pages:

@@ -1,6 +1,9 @@
 """Deciding about jobs that are asked for: by their own URLs, on compiled policies, before anything is written."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from trueup.domains.automation import snapshots
 from trueup.domains.automation.actions_jobs import tier_of, violation
@@ -8,13 +11,19 @@ from trueup.domains.automation.engine import jobtypes
 from trueup.domains.automation.engine.decide import Asked, Decision, decide
 from trueup.domains.automation.engine.hostpolicy import Snapshot
 from trueup.domains.automation.engine.profiles import PROFILES
-from trueup.domains.automation.engine.stepkinds import FileDownload, Navigate
+from trueup.domains.automation.engine.stepkinds import Evaluate, FileDownload, Navigate
 from trueup.domains.automation.engine.steps import Script, walk
 from trueup.domains.automation.engine.tiers import Strategy, may_open
 from trueup.domains.automation.engine.urls import UrlRefused, read
 from trueup.domains.automation.jobspec import Frozen, JobArgs, JobRequestIn
 from trueup.kernel.actions.base import Context
 from trueup.kernel.errors import UsageError
+
+if TYPE_CHECKING:
+    from trueup.domains.automation.engine.loading import Load
+
+_MARGIN = 5
+"""Seconds that a job has beyond its load: for what is asked last, and for its evidence."""
 
 
 def decided(ctx: Context, requests: Sequence[JobRequestIn]) -> list[tuple[JobArgs, int]]:
@@ -46,6 +55,7 @@ def _one(ctx: Context, compiled: Snapshot, request: JobRequestIn) -> tuple[JobAr
     script = script_for(plain)
     for url in urls_of(script):
         _allowed(compiled, url, asked, ctx)
+    _require_open(compiled, decision, plain, script)
     target = decision.target
     if target is None:
         raise TypeError("an allowed decision has a target")
@@ -67,6 +77,27 @@ def _allowed(compiled: Snapshot, url: str, asked: Asked, ctx: Context) -> Decisi
     if not decision.allowed:
         raise violation(decision)
     return decision
+
+
+def _require_open(compiled: Snapshot, decision: Decision, request: JobRequestIn, script: Script | None) -> None:
+    """Check that no more is asked for than the target's authorization could ever allow, and no script that nobody reviewed.
+
+    Raises:
+        PolicyViolation: so it is.
+    """
+    most = decision.ceilings.requests
+    load = request.payload.get("load")
+    if isinstance(load, dict) and most is not None and load_of(load).requests > most:
+        reason = f"its authorization allows {most} requests in all, and the load asks for more"
+        raise violation(replace(decision, allowed=False, reason=reason, rule_ids=("ceiling.requests",)))
+    scripts = [step.script for step, _ in walk(script.steps) if isinstance(step, Evaluate)] if script else []
+    host = decision.target.host if decision.target else ""
+    reviewed = frozenset[str]().union(*(policy.scripts for policy in compiled.policies(host)[:1]))
+    for text in scripts:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if request.strategy != Strategy.CUSTOM or digest not in reviewed:
+            reason = f"the policy of {host} names no script with SHA-256 {digest}, for the tier custom"
+            raise violation(replace(decision, allowed=False, reason=reason, rule_ids=("tier.script",)))
 
 
 def require_domain(domain: str, url: str) -> None:
@@ -99,17 +130,42 @@ def script_for(request: JobRequestIn) -> Script | None:
     payload = dict(request.payload)
     load, matrix = payload.pop("load", None), payload.pop("profiles", None)
     if load is not None:
-        if request.strategy != Strategy.ASSAULT:
-            raise UsageError("payload.load: only the tier assault loads a target", remedy="leave it out, or ask for assault")
-        from trueup.domains.automation.engine.loading import Load
-
-        Load.read(load)
+        _require_load(request, load)
     if matrix is not None and (request.strategy != Strategy.MATRIX or not _known(matrix)):
         raise UsageError("payload.profiles: names of profiles, for the tier matrix alone", remedy=", ".join(sorted(PROFILES)))
     script = jobtypes.script_of(request.job_type, request.url, payload)
     if request.job_type == "custom_script" and request.strategy != Strategy.CUSTOM:
         raise UsageError("a custom_script runs in the tier custom alone", remedy="ask for the strategy custom")
     return script
+
+
+def _require_load(request: JobRequestIn, load: object) -> None:
+    """Check that load is what the job may make, and has the time to.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if request.strategy != Strategy.ASSAULT:
+        raise UsageError("payload.load: only the tier assault loads a target", remedy="leave it out, or ask for assault")
+    if request.job_type != jobtypes.FETCH:
+        raise UsageError(f"payload.load: a {request.job_type} makes no load", remedy=f"ask for the type {jobtypes.FETCH}")
+    if load_of(load).seconds + _MARGIN > request.timeout_seconds:
+        raise UsageError(
+            f"payload.load.seconds: the job may take {request.timeout_seconds} s in all",
+            remedy=f"give it {_MARGIN} seconds more than the load takes",
+            details={"field": "payload.load.seconds"},
+        )
+
+
+def load_of(said: object) -> "Load":
+    """Return what a payload says about load.
+
+    Raises:
+        UsageError: it makes no sense.
+    """
+    from trueup.domains.automation.engine.loading import Load
+
+    return Load.read(said)
 
 
 def _known(profiles: object) -> bool:

@@ -30,6 +30,7 @@ from trueup.kernel.evidence.guards import require_guards
 from trueup.kernel.evidence.models import ArtifactRef, EntrySubject
 from trueup.kernel.policy.engine import model as policy
 from trueup.kernel.policy.engine.decide import decide, may_call
+from trueup.kernel.rows import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,13 +333,11 @@ class _Run:
 
     def _link(self, entry: int, subjects: list[str], outcome: Outcome) -> None:
         tenant = self.ctx.tenant
-        EntrySubject.objects.bulk_create([EntrySubject(tenant=tenant, subject=s, entry=entry) for s in subjects], batch_size=500)
-        ArtifactRef.objects.bulk_create(
-            [
-                ArtifactRef(tenant=tenant, sha256=a.sha256, size=a.size, name=a.name, media_type=a.media_type, entry=entry)
-                for a in outcome.artifacts
-            ],
-            batch_size=500,
+        insert(EntrySubject, ("tenant", "subject", "entry"), [(tenant, subject, entry) for subject in subjects])
+        insert(
+            ArtifactRef,
+            ("tenant", "sha256", "size", "name", "media_type", "entry"),
+            [(tenant, a.sha256, a.size, a.name, a.media_type, entry) for a in outcome.artifacts],
         )
 
     def _end(self, state: str, error: str, *, note: Mapping[str, Any] | None = None) -> None:

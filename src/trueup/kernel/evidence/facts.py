@@ -15,6 +15,7 @@ from trueup.kernel.evidence.engine.encode import fact_bytes, value_text
 from trueup.kernel.evidence.engine.fact import Fact
 from trueup.kernel.evidence.merkle import Tree, leaf_hash
 from trueup.kernel.evidence.predicates import check
+from trueup.kernel.rows import insert
 
 
 def prepared(facts: Sequence[Fact]) -> list[Fact]:
@@ -40,26 +41,43 @@ def fact_tree(facts: Sequence[Fact]) -> Tree:
 
 def store(tenant: UUID, entry: int, facts: Sequence[Fact]) -> None:
     """Write a batch of facts beside its entry, inside the caller's transaction."""
-    models.Fact.objects.bulk_create(
-        [
-            models.Fact(
-                id=UUID(fact.id),
-                tenant=tenant,
-                subject=fact.subject,
-                predicate=fact.predicate,
-                value=value_text(fact.value),
-                unit=fact.unit,
-                valid_at=fact.valid_at,
-                recorded_at=fact.recorded_at,
-                source=fact.source,
-                supersedes=fact.supersedes,
-                entry=entry,
-                index=index,
+    insert(
+        models.Fact,
+        _COLUMNS,
+        (
+            (
+                UUID(fact.id),
+                tenant,
+                fact.subject,
+                fact.predicate,
+                value_text(fact.value),
+                fact.unit,
+                fact.valid_at,
+                fact.recorded_at,
+                fact.source,
+                fact.supersedes,
+                entry,
+                index,
             )
             for index, fact in enumerate(facts)
-        ],
-        batch_size=500,
+        ),
     )
+
+
+_COLUMNS = (
+    "id",
+    "tenant",
+    "subject",
+    "predicate",
+    "value",
+    "unit",
+    "valid_at",
+    "recorded_at",
+    "source",
+    "supersedes",
+    "entry",
+    "index",
+)
 
 
 def read(row: models.Fact, signers: tuple[str, ...] = ()) -> Fact:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from trueup.kernel.rows import insert
 from trueup.kernel.work import sql
 from trueup.kernel.work.engine import lease, order, states
 from trueup.kernel.work.engine.digest import result_digest
@@ -138,7 +139,7 @@ def finish(ended: Sequence[Ended], now: datetime) -> None:
             events.append(_event(job.tenant, job.id, job.fence, now, str(move), error))
     _write(_CLOSE, closed)
     _write(_REQUEUE, queued)
-    JobEvent.objects.bulk_create(events)
+    insert(JobEvent, _EVENT, events)
 
 
 _TICK = timedelta(microseconds=1)
@@ -264,7 +265,7 @@ def _take(hand: Hand, jobs: Sequence[Claimed], *, now: datetime, scale: int) -> 
             [lease.until(scale, hand.seconds), hand.worker, sql.moment(now), *(sql.uid(job.id) for job in jobs)],
         )
     taken = [replace(j, fence=j.fence + 1, attempts=j.attempts + 1) for j in jobs]
-    JobEvent.objects.bulk_create([_event(j.tenant, j.id, j.fence, now, "claim", f"attempt {j.attempts}") for j in taken])
+    insert(JobEvent, _EVENT, [_event(j.tenant, j.id, j.fence, now, "claim", f"attempt {j.attempts}") for j in taken])
     return taken
 
 
@@ -296,5 +297,8 @@ def standing(jobs: Collection[Claimed]) -> Mapping[UUID, str]:
     return found
 
 
-def _event(tenant: UUID, job: UUID, fence: int, at: datetime, what: str, words: str, digest: str = "") -> JobEvent:
-    return JobEvent(tenant=tenant, job=job, at=at, what=what, words=words, fence=fence, digest=digest)
+_EVENT = ("tenant", "job", "at", "what", "words", "fence", "digest")
+
+
+def _event(tenant: UUID, job: UUID, fence: int, at: datetime, what: str, words: str, digest: str = "") -> tuple[Any, ...]:
+    return tenant, job, at, what, words, fence, digest

@@ -10,6 +10,7 @@ import structlog
 from trueup.kernel.actions.errors import IdempotencyConflict
 from trueup.kernel.actions.ports import Event, JobRequest
 from trueup.kernel.errors import UsageError
+from trueup.kernel.rows import insert_all
 from trueup.kernel.work import handlers, wake
 from trueup.kernel.work.engine.digest import canonical
 from trueup.kernel.work.engine.order import IDLE, URGENT, rank
@@ -92,7 +93,7 @@ def row(tenant: UUID, request: JobRequest, *, entry: int, principal: str, now: d
 
 def insert(rows: Sequence[Job]) -> None:
     """Write rows; one whose key is taken in its tenant and kind is left out."""
-    Job.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+    insert_all(rows, skip_taken=True)
 
 
 def _require_same(

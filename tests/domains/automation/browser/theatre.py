@@ -153,3 +153,9 @@ class Theatre:
 def last(performed):
     """Return the last step's result."""
     return performed.steps[-1]
+
+
+def digest(script):
+    import hashlib
+
+    return hashlib.sha256(script.encode()).hexdigest()

@@ -4,8 +4,9 @@ Ceilings of the authorization hold over all of this, request by request; nothing
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -13,9 +14,16 @@ from pydantic import Field, ValidationError, model_validator
 from trueup.domains.automation.engine.stepkinds import Part
 from trueup.kernel.errors import UsageError
 
+LOOKED_AT = 200
+"""Answers of late that are looked at when it is asked whether to give up."""
+LINES = 600
+"""Lines of a timeline, at most."""
+ABORTED, OFFLINE = "aborted", "offline"
+"""Faults that take a request's answer away."""
+
 
 class Faults(Part):
-    """What is done to requests on purpose, as shares of all."""
+    """What is done to requests on purpose, as shares of all; which ones follows from the job's seed."""
 
     latency_ms: int = Field(default=0, ge=0, le=60_000, description="waited before each request")
     aborted: float = Field(default=0.0, ge=0, le=1, description="connections cut off after the request was sent")
@@ -23,20 +31,20 @@ class Faults(Part):
 
 
 class GiveUp(Part):
-    """When the run ends by itself."""
+    """When the run ends by itself; what was broken on purpose is no failure."""
 
-    error_rate: float = Field(default=0.5, gt=0, le=1, description="share of requests that failed")
-    p95_ms: float = Field(default=30_000, gt=0, description="time below which 95 % of answers came")
-    after: int = Field(default=20, ge=1, le=10_000, description="requests before the first look")
+    error_rate: float = Field(default=0.5, gt=0, le=1, description=f"share of the last {LOOKED_AT} requests that failed")
+    p95_ms: float = Field(default=30_000, gt=0, description="time within which 95 % of the last answers have to come")
+    after: int = Field(default=20, ge=1, le=10_000, description="answers before the first look")
 
 
 class Load(Part):
     """How hard, and for how long."""
 
-    users: int = Field(default=1, ge=1, le=1_000)
-    requests: int = Field(default=100, ge=1, le=10_000_000, description="in all, at most")
+    users: int = Field(default=1, ge=1, le=1_000, description="at the same time, as far as ceilings and limits leave room")
+    requests: int = Field(default=100, ge=1, le=1_000_000, description="in all, at most")
     seconds: float = Field(default=30.0, gt=0, le=3_600)
-    ramp_seconds: float = Field(default=0.0, ge=0, le=3_600)
+    ramp_seconds: float = Field(default=0.0, ge=0, le=3_600, description="until all users have begun")
     method: Literal["GET", "HEAD", "POST", "PUT"] = "GET"
     body: str = Field(default="", max_length=100_000)
     faults: Faults = Field(default_factory=Faults)
@@ -65,70 +73,94 @@ class Load(Part):
             raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}", details={"field": where}) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one request.
+class Tally:
+    """What came of the requests of one run, added up as they end."""
 
-    Args:
-        at: seconds since the run began.
-        ms: that it took.
-        code: empty where it was answered with a status below 500; else what failed.
-    """
+    def __init__(self) -> None:
+        self.asked = 0
+        self.errors: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self._times = array("d")
+        self._recent: deque[tuple[float, bool]] = deque(maxlen=LOOKED_AT)
+        self._lines: dict[int, list[int]] = {}
 
-    at: float
-    ms: float
-    code: str = ""
+    @property
+    def judged(self) -> int:
+        """Requests that the target had the chance to answer."""
+        return len(self._times) + self.errors.total()
 
+    def answer(self, at: float, ms: float, code: str = "") -> None:
+        """Add a request that was not broken on purpose.
 
-def given_up(answers: Sequence[Answer], when: GiveUp) -> str:
-    """Say why a run ends by itself; empty where it goes on.
+        Args:
+            at: seconds since the run began, when it was asked.
+            ms: that the target took.
+            code: what failed; empty where it was answered with a status below 500.
+        """
+        self.asked += 1
+        if code:
+            self.errors[code] += 1
+        else:
+            self._times.append(ms)
+        self._recent.append((ms, bool(code)))
+        line = self._lines.setdefault(int(at), [0, 0])
+        line[0] += 1
+        line[1] += bool(code)
 
-    Args:
-        answers: of late, the newest last.
-        when: that it is given up.
-    """
-    if len(answers) < when.after:
+    def fault(self, kind: str) -> None:
+        """Add a request that was broken on purpose."""
+        self.asked += 1
+        self.faults[kind] += 1
+
+    def given_up(self, when: GiveUp) -> str:
+        """Say why the run ends by itself; empty where it goes on."""
+        if self.judged < when.after:
+            return ""
+        failed = sum(bad for _, bad in self._recent)
+        if failed / len(self._recent) >= when.error_rate:
+            return f"{failed} of the last {len(self._recent)} requests failed"
+        p95 = percentile([ms for ms, bad in self._recent if not bad], 0.95)
+        if p95 > when.p95_ms:
+            return f"95 % of the last {len(self._recent) - failed} answers took up to {p95:.0f} ms"
         return ""
-    failed = sum(bool(one.code) for one in answers)
-    if failed / len(answers) >= when.error_rate:
-        return f"{failed} of the last {len(answers)} requests failed"
-    p95 = percentile([one.ms for one in answers], 0.95)
-    if p95 > when.p95_ms:
-        return f"95 % of the last {len(answers)} answers took up to {p95:.0f} ms"
-    return ""
+
+    def lately(self) -> str:
+        """Say how it goes, for whoever waits."""
+        failed = sum(bad for _, bad in self._recent)
+        return f"{self.asked} requests, {failed} of the last {len(self._recent)} failed"
+
+    def summary(self, seconds: float) -> dict[str, Any]:
+        """Return what the run amounts to: counts, times in milliseconds, requests a second, failures by code."""
+        sent = self.asked - self.faults[OFFLINE]
+        return {
+            "requests": sent,
+            "answered": len(self._times),
+            "failed": self.errors.total(),
+            "errors": dict(sorted(self.errors.items())),
+            "faults": dict(sorted(self.faults.items())),
+            "seconds": round(seconds, 3),
+            "per_second": round(sent / seconds, 2) if seconds > 0 else 0.0,
+            **{f"p{share}_ms": round(percentile(self._times, share / 100), 2) for share in (50, 95, 99)},
+            "max_ms": round(max(self._times, default=0.0), 2),
+            "timeline": self._timeline(),
+        }
+
+    def _timeline(self) -> list[dict[str, Any]]:
+        """Return how many requests began, and failed, in each span of whole seconds; the spans are as short as the lines allow."""
+        span = max(self._lines, default=0) // LINES + 1
+        cells: dict[int, list[int]] = {}
+        for second, (asked, bad) in sorted(self._lines.items()):
+            cell = cells.setdefault(second - second % span, [0, 0])
+            cell[0] += asked
+            cell[1] += bad
+        return [{"second": second, "requests": asked, "failed": bad} for second, (asked, bad) in cells.items()]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that so large a share of all does not exceed; 0 where there is none."""
+    """Return the smallest value that so large a share of all does not exceed; 0 where there is none.
+
+    >>> percentile([3.0, 1.0, 2.0, 4.0], 0.5), percentile([3.0, 1.0, 2.0, 4.0], 0.95)
+    (2.0, 4.0)
+    """
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else 0.0
-
-
-def summary(answers: Sequence[Answer], seconds: float) -> Mapping[str, Any]:
-    """Return what a run amounts to: counts, times in milliseconds, requests a second, failures by code."""
-    codes: dict[str, int] = {}
-    for one in answers:
-        if one.code:
-            codes[one.code] = codes.get(one.code, 0) + 1
-    times = [one.ms for one in answers if not one.code]
-    return {
-        "requests": len(answers),
-        "failed": sum(codes.values()),
-        "errors": dict(sorted(codes.items())),
-        "seconds": round(seconds, 3),
-        "per_second": round(len(answers) / seconds, 2) if seconds > 0 else 0.0,
-        "p50_ms": round(percentile(times, 0.5), 2),
-        "p95_ms": round(percentile(times, 0.95), 2),
-        "p99_ms": round(percentile(times, 0.99), 2),
-        "timeline": _timeline(answers),
-    }
-
-
-def _timeline(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Return one line for each second, at most 600 of them: how many were answered, and how many failed."""
-    found: dict[int, list[int]] = {}
-    for one in answers:
-        cell = found.setdefault(int(one.at), [0, 0])
-        cell[0] += 1
-        cell[1] += bool(one.code)
-    return [{"second": second, "requests": n, "failed": bad} for second, (n, bad) in sorted(found.items())[:600]]

@@ -48,7 +48,7 @@ def shown(one: Host) -> dict[str, Any]:
         "name": one.authority.rpartition(":")[0].strip("[]"),
         "standing": str(told.standing),
         "rate": f"{told.succeeded} of {told.counted}" if told.counted else "",
-        "interval": f"{told.low:.0%} to {told.high:.0%}" if told.counted else "",
+        "interval": f"{100 * told.low:.0f} to {100 * told.high:.0f} %" if told.counted else "",
         "others": told.runs - told.counted,
         "trend": str(told.trend),
         "median": seconds(told.median_ms),
@@ -58,7 +58,7 @@ def shown(one: Host) -> dict[str, Any]:
         "timeout": one.timeout,
         "waits": one.waits,
         "drifts": one.drifts[:20],
-        "share": f"{one.share:.0%}" if one.ease else "",
+        "share": f"{100 * one.share:.0f} %" if one.ease else "",
         "ease": one.ease,
         "recovers": one.ease.at + RECOVERY if one.ease else None,
         "days": days(one),
@@ -66,12 +66,14 @@ def shown(one: Host) -> dict[str, Any]:
 
 
 def seconds(milliseconds: float | None) -> str:
-    """Return a time in seconds, or nothing where there is none.
+    """Return a time for people, or nothing where there is none.
 
-    >>> seconds(480.0), seconds(None)
-    ('0.48 s', '')
+    >>> seconds(480.0), seconds(12_340.0), seconds(None)
+    ('480 ms', '12.3 s', '')
     """
-    return "" if milliseconds is None else f"{milliseconds / 1000:.2f} s"
+    if milliseconds is None:
+        return ""
+    return f"{milliseconds:.0f} ms" if milliseconds < 1_000 else f"{milliseconds / 1000:.1f} s"
 
 
 def days(one: Host) -> dict[str, Any]:

@@ -39,12 +39,10 @@ class JobsTable(Table):
         Column("url", "Address"),
         Column("state", "State", kind="badge"),
         Column("error", "Error", kind="code"),
-        Column("job_type", "Type", narrow=False),
-        Column("strategy", "Tier", narrow=False),
+        Column("what", "Type, tier", narrow=False),
         Column("attempts", "Tries", kind="number", narrow=False),
-        Column("progress", "Progress", narrow=False),
-        Column("created_at", "Asked for", kind="time", sort=("created_at",), narrow=False),
         Column("took", "Took", narrow=False),
+        Column("created_at", "Asked for", kind="time", sort=("created_at",), narrow=False),
     )
     order = ("-created_at", "-id")
     filters = (
@@ -78,12 +76,10 @@ def shown(row: Job) -> dict[str, Any]:
         "url_url": job_url(row.id),
         "state": str(state),
         "error": row.error.partition(":")[0],
-        "job_type": request["job_type"],
-        "strategy": request["strategy"],
+        "what": f"{request['job_type']}, {request['strategy']}",
         "attempts": row.attempts,
-        "progress": f"{row.progress:.0%} {row.words}".strip()[:80] if moving else "",
+        "took": f"{100 * row.progress:.0f} % {row.words}".strip()[:80] if moving else span(took) if took is not None else "",
         "created_at": row.created_at,
-        "took": span(took) if took is not None else "",
     }
 
 
