@@ -30,7 +30,7 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
         return
     columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)  # type: ignore[union-attr]
     marks = f"({', '.join('%s::jsonb' if _jsonb(field) else '%s' for field in fields)})"
-    into = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({columns}) VALUES "
+    into = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({columns}) VALUES "  # noqa: S608 - names of our own
     ending = " ON CONFLICT DO NOTHING" if skip_taken else ""
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":

@@ -201,7 +201,7 @@ def test_what_was_erased_is_still_listed_and_the_job_still_answers(doors, sessio
     assert doors.get(f"{OLD}/jobs/{done[0]}", key=key).json["status"] == "completed"
 
 
-@pytest.mark.requirement("automation:FR-O5", "automation:AR-20")
+@pytest.mark.requirement("automation:FR-O5")
 def test_counts_lists_and_the_older_status_agree(doors, session, operator, done):
     queued(doors, operator, priority=0)
     queued(doors, operator, priority=9)

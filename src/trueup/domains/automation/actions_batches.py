@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from pydantic import Field
 
 from trueup.domains.automation import facts, reliability
 from trueup.domains.automation.actions_fetches import RECORD, RECORD_TYPE, Told, told
 from trueup.domains.automation.actions_jobs import SOURCE, Performed, PerformInput, row_of, value_of
+from trueup.domains.automation.egress.spool import forget
 from trueup.domains.automation.jobspec import JobArgs
 from trueup.domains.automation.models import Run
 from trueup.kernel.actions.base import Action, Context, Input, Outcome
@@ -109,6 +111,11 @@ class FetchJobs(Action[FetchJobsInput, JointFence, Fetched]):
         subjects = [f"job/{one.input.job}" for one in held]
         return Outcome(value, facts=known, artifacts=prepared.artifacts, subjects=subjects, note=note)
 
+    def settled(self, ctx: Context, outcome: Outcome) -> None:
+        """Remove the lines of what was about to leave: the record replaces them."""
+        for job in outcome.value["runs"]:
+            forget(ctx.ports.data, UUID(job))
+
 
 def _settled(ctx: Context, held: Sequence[_Attempt]) -> dict[str, float]:
     """Go easy on authorities whose runs fail of late."""
@@ -140,8 +147,10 @@ def _stored(ctx: Context, round: "Round", made: Sequence["Made"]) -> Fetched:
     import hashlib
 
     from trueup.domains.automation.egress.record import Record
-    from trueup.domains.automation.performing import MANIFEST, MANIFEST_TYPE, PAGE, When, performed, run_document
+    from trueup.domains.automation.performing import MANIFEST, MANIFEST_TYPE, PAGE, When, cut_off, performed, run_document
 
+    for one in made:
+        one.found.kept += cut_off(ctx, one.reach)
     record = Record.joined(round.snapshot, {str(one.errand.job): one.reach.record for one in made}).lines()
     digest = hashlib.sha256(record).hexdigest()
     whens = [When(one.errand.job, one.errand.attempt, one.errand.failures, one.begun, one.elapsed_ms) for one in made]

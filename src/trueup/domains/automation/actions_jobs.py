@@ -10,6 +10,7 @@ from pydantic import Field
 
 from trueup.domains.automation import facts, jobqueries, reliability
 from trueup.domains.automation.actions_fetches import Told
+from trueup.domains.automation.egress.spool import forget
 from trueup.domains.automation.engine.tiers import Strategy, strategy_of
 from trueup.domains.automation.jobspec import KIND, JobArgs, JobRequestIn
 from trueup.domains.automation.models import Run
@@ -245,6 +246,10 @@ class PerformJob(Action[PerformInput, tuple[JobArgs, int], Performed]):
         }
         kept = {one.sha256: one for one in (prepared.manifest, prepared.told.artifact, *prepared.kept)}
         return Outcome(value_of(prepared), facts=known, artifacts=tuple(kept.values()), subjects=[subject], note=note)
+
+    def settled(self, ctx: Context, outcome: Outcome) -> None:
+        """Remove the lines of what was about to leave: the record replaces them."""
+        forget(ctx.ports.data, UUID(outcome.note["job"]))
 
 
 def value_of(done: Performed) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from trueup import __version__
 from trueup.kernel.errors import ConfigurationError
 
 SETTING = "TRUEUP_CONTACT_URL"
+UNSANDBOXED, CHROMIUM = "TRUEUP_ALLOW_UNSANDBOXED", "TRUEUP_CHROMIUM"
+"""Settings of a worker: that browsers may be started without their sandbox (``1``), and where Chromium is."""
 TOKEN = "Trueup"  # noqa: S105 - a product token, by which robots files name us
 NO_CONTACT = "agent.contact"
 """The rule by which no public place is reached by somebody who cannot be asked about it."""

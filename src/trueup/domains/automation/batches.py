@@ -11,6 +11,7 @@ from trueup.domains.automation.actions_authorizations import VerifyAuthorization
 from trueup.domains.automation.actions_batches import FetchJobs
 from trueup.domains.automation.actions_fetches import RecordEgress, kept
 from trueup.domains.automation.engine.decide import Asked, decide
+from trueup.domains.automation.engine.hostpolicy import Snapshot
 from trueup.domains.automation.engine.tiers import Strategy, may_open, strategy_of
 from trueup.domains.automation.jobs import done, over, postponed
 from trueup.domains.automation.jobspec import JobArgs, Watch
@@ -53,8 +54,9 @@ def _errands(
 ) -> tuple[list[Errand], list[tuple[JobContext, Outcome]]]:
     """Take the first turn of each job at its target; return what is to be done, and the jobs that limits hold back."""
     args = {job.job.id: JobArgs.model_validate(job.args) for job in jobs}
-    _verified_again(ctx, jobs, args, stood)
     live, roles = snapshots.current(ctx.tenant), may_open(ctx.principal.roles)
+    if _verified_again(live, ctx, jobs, args, stood):
+        live = snapshots.current(ctx.tenant)
     wanted: dict[UUID, Wanted] = {}
     for job in jobs:
         one = args[job.job.id]
@@ -89,18 +91,19 @@ def _unsure(one: JobArgs, before: Standing) -> bool:
 
 
 def _verified_again(
-    ctx: Context, jobs: Sequence[JobContext], args: Mapping[UUID, JobArgs], stood: Mapping[UUID, Standing]
-) -> None:
-    """Look again for the evidence of authorizations that nobody looked at for a day, once each."""
-    named = {args[job.job.id].frozen.authorization: job for job in reversed(jobs)}
-    for one in snapshots.current(ctx.tenant).authorizations:
+    live: Snapshot, ctx: Context, jobs: Sequence[JobContext], args: Mapping[UUID, JobArgs], stood: Mapping[UUID, Standing]
+) -> bool:
+    """Look again for the evidence of authorizations that nobody looked at for a day, once each; tell whether there was one."""
+    named, looked = {args[job.job.id].frozen.authorization: job for job in reversed(jobs)}, False
+    for one in live.authorizations:
         job = named.get(one.id)
         if job is not None and one.state(ctx.now) == "authorization.stale":
-            number = len(stood[job.job.id].runs) + 1
+            number, looked = len(stood[job.job.id].runs) + 1, True
             try:
                 job.run(VerifyAuthorization, {"id": one.id}, step=f"verify-{number}")
             except TrueupError as exc:  # the attempts are then refused by it
                 job.log(f"authorization {one.id} was not verified again: {exc.code}")
+    return looked
 
 
 def _made(ctx: Context, jobs: Mapping[UUID, JobContext], errands: Sequence[Errand]) -> Iterator[Portion]:

@@ -11,7 +11,7 @@ import click
 from trueup.domains.automation.cli_authorize import authorize
 from trueup.domains.automation.cli_breakers import breaker
 from trueup.domains.automation.cli_fetch import fetch
-from trueup.domains.automation.cli_jobs import job
+from trueup.domains.automation.cli_jobs import job, worker
 from trueup.domains.automation.cli_policies import kill, policy
 from trueup.domains.automation.cli_reliability import reliability
 from trueup.kernel.doors import App, leave, pass_store
@@ -110,4 +110,5 @@ automation.add_command(authorize)
 automation.add_command(breaker)
 automation.add_command(fetch)
 automation.add_command(job)
+automation.add_command(worker)
 automation.add_command(reliability)

@@ -1,6 +1,7 @@
 """``trueup automation job``: ask for work on pages, look at it, cancel it, try it again."""
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,17 +9,37 @@ from typing import Any
 
 import click
 
+from trueup.domains.automation.agent import UNSANDBOXED as SETTING
 from trueup.kernel.doors import App, leave, pass_store
 from trueup.kernel.errors import UnreadableInput, UsageError
 from trueup.kernel.words import ExitCode
 from trueup.kernel.work.cli import document, identifier, when
+from trueup.kernel.work.cli import worker as work
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 STATES = ("queued", "running", "retry_wait", "completed", "failed", "cancelled", "timed_out", "denied")
 BATCH = 100
+UNSANDBOXED = "Start browsers without their sandbox where there is none; each run's evidence says so."
 _EXIT: dict[str, ExitCode] = {"completed": ExitCode.OK, "failed": ExitCode.FAIL, "denied": ExitCode.REFUSED}
 _NOT_KNOWN = ("TARGET_BLOCKED", "OUTCOME_UNKNOWN")
 _LOOK = 0.2
+
+
+def allow(*, unsandboxed: bool) -> None:
+    """Let this process start browsers without a sandbox, where that was asked for."""
+    if unsandboxed:
+        os.environ[SETTING] = "1"
+
+
+@click.command()
+@click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Jobs that run at once.")
+@click.option("--drain", is_flag=True, help="End when nothing is due any more.")
+@click.option("--allow-unsandboxed", is_flag=True, help=UNSANDBOXED)
+@click.pass_context
+def worker(ctx: click.Context, concurrency: int, drain: bool, allow_unsandboxed: bool) -> None:
+    """Do jobs, as `trueup worker` does, with a say in how browsers are started."""
+    allow(unsandboxed=allow_unsandboxed)
+    ctx.invoke(work, concurrency=concurrency, drain=drain)
 
 
 @click.group()
@@ -45,8 +66,9 @@ def job() -> None:
 @click.option("--repeatable", is_flag=True, help="What changes something may be sent again after a crash.")
 @click.option("--not-before", help="Earliest start (ISO 8601 with a zone).")
 @click.option("--wait", is_flag=True, help="Do what is due in this process, wait for the job's end, and show it.")
+@click.option("--allow-unsandboxed", is_flag=True, help=UNSANDBOXED)
 @pass_store
-def submit(app: App, /, url: str | None, batch: Path | None, wait: bool, **said: Any) -> None:
+def submit(app: App, /, url: str | None, batch: Path | None, wait: bool, allow_unsandboxed: bool, **said: Any) -> None:
     """Ask for a job on URL, or for those of a file.
 
     With --wait the exit code says how it ended: 0 completed, 5 a rule refused it, 20 it failed, 30 it is not known (the
@@ -54,6 +76,9 @@ def submit(app: App, /, url: str | None, batch: Path | None, wait: bool, **said:
     """
     if (url is None) == (batch is None):
         raise click.UsageError("give either a URL or --file")
+    if allow_unsandboxed and not wait:
+        raise click.UsageError("--allow-unsandboxed is for the process that starts browsers: give --wait, too")
+    allow(unsandboxed=allow_unsandboxed)
     items = _batch(batch) if batch else [_item(url or "", **said)]
     found = _submitted(app, items)
     if not wait:

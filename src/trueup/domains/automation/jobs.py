@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from trueup.domains.automation import jobqueries
 from trueup.domains.automation.actions_authorizations import VerifyAuthorization
 from trueup.domains.automation.actions_fetches import RecordEgress
 from trueup.domains.automation.actions_jobs import PerformJob
+from trueup.domains.automation.egress.spool import forget
 from trueup.domains.automation.engine.jobtypes import FETCH
 from trueup.domains.automation.jobspec import KIND, LONGEST, JobArgs, Watch, watched
 from trueup.domains.automation.models import Run
@@ -43,9 +45,14 @@ MOST = 25
 
 def plain(job: Claimed) -> bool:
     """Tell whether a job is one fetch, and nothing else: such jobs are done together."""
-    if f'"job_type":"{FETCH}"' not in job.args:
+    return _plain(job.args)
+
+
+@lru_cache(maxsize=1_024)
+def _plain(args: str) -> bool:
+    if f'"job_type":"{FETCH}"' not in args:
         return False
-    request = json.loads(job.args)["request"]
+    request = json.loads(args)["request"]
     return bool(request["job_type"] == FETCH and not request["payload"])
 
 
@@ -168,3 +175,4 @@ def _keep_record(job: JobContext, record: str) -> None:
         held = job.job
         ctx = replace(job.context, job=None, key=f"egress:{held.id}:{held.fence}")
         run(RecordEgress, ctx, {"run": str(held.id), "sha256": record})
+        forget(ctx.ports.data, held.id)

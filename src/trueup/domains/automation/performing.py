@@ -12,8 +12,9 @@ from trueup.domains.automation import facts, jobqueries
 from trueup.domains.automation.actions_fetches import Told, kept, media_type_of, subject_of
 from trueup.domains.automation.actions_fetches import told as counted
 from trueup.domains.automation.actions_jobs import Performed
-from trueup.domains.automation.agent import contact, require_extra, user_agent
+from trueup.domains.automation.agent import CHROMIUM, UNSANDBOXED, contact, require_extra, user_agent
 from trueup.domains.automation.desk import Desk
+from trueup.domains.automation.egress import spool
 from trueup.domains.automation.egress.http import Response
 from trueup.domains.automation.engine.endings import TIMEOUT, UNKNOWN, Ending, again
 from trueup.domains.automation.engine.tiers import Mode, Strategy
@@ -125,8 +126,8 @@ async def _pool(reach: Reach) -> Any:
 
     loop = asyncio.get_running_loop()
     if id(loop) not in _pools:
-        place = os.environ.get("TRUEUP_CHROMIUM", "")
-        options = Options(Path(place) if place else None, os.environ.get("TRUEUP_ALLOW_UNSANDBOXED") == "1")
+        place = os.environ.get(CHROMIUM, "")
+        options = Options(Path(place) if place else None, os.environ.get(UNSANDBOXED) == "1")
         _pools.clear()
         _pools[id(loop)] = pool = Pool(user_agent(contact()), reach.clock, options)
         LOOP.at_end(pool.close)
@@ -143,9 +144,16 @@ class When:
 def _written(ctx: Context, reach: Reach, found: Found, body: Response | None, when: When) -> Performed:
     record = counted(ctx, kept(ctx, reach.record).sha256)
     page = _body(ctx, found, body)
+    found.kept += cut_off(ctx, reach)
     document = json.dumps(run_document(reach, found, record.artifact.sha256, when), ensure_ascii=False, indent=1, sort_keys=True)
     manifest = ctx.ports.artifacts.put(ctx.tenant, document.encode(), name=MANIFEST, media_type=MANIFEST_TYPE)
     return performed(reach, found, when, told=record, manifest=manifest, page=page)
+
+
+def cut_off(ctx: Context, reach: Reach) -> list[Artifact]:
+    """Keep what attempts before this one had sent whose worker was killed: their own records went with it."""
+    rows = spool.left_over(ctx.ports.data, reach.job, but=reach.spool.path)
+    return [ctx.ports.artifacts.put(ctx.tenant, data, name=spool.NAME, media_type=spool.MEDIA_TYPE) for data in rows]
 
 
 def performed(reach: Reach, found: Found, when: When, *, told: Told, manifest: Artifact, page: Sequence[Artifact]) -> Performed:

@@ -16,6 +16,7 @@ from trueup.domains.automation.egress.cutting import CUT_OFF
 from trueup.domains.automation.egress.gate import Gate, HopRefused, at_once
 from trueup.domains.automation.egress.http import Fetcher
 from trueup.domains.automation.egress.record import Hop, Record
+from trueup.domains.automation.egress.spool import Spool
 from trueup.domains.automation.engine.blocked import retry_after
 from trueup.domains.automation.engine.decide import Asked, Decision, decide
 from trueup.domains.automation.engine.hostpolicy import Snapshot
@@ -73,7 +74,8 @@ class Reach:
         self.shared = shared or Shared(at_once, lambda: desk.ask(live), None, OnceRead(StoredCopies(desk, ctx.tenant)), locks())
         self.contact = contact()
         self.agent = user_agent(self.contact)
-        self.record = Record(self.snapshot().digest)
+        self.spool = Spool(ctx.ports.data, job)
+        self.record = Record(self.snapshot().digest, leaving=self.spool)
         self.until = time.monotonic() + args.request.timeout_seconds
         self.asked = Asked(
             strategy_of(args.request.strategy),
@@ -129,6 +131,7 @@ class Reach:
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
         await self._stack.aclose()
+        self.spool.close()
 
     def require_wanted(self) -> None:
         """Leave when the job must stop.

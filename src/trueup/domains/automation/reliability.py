@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from trueup.domains.automation import jobqueries, meters
+from trueup.domains.automation import jobqueries
 from trueup.domains.automation.engine.causes import Whose, cause_of
 from trueup.domains.automation.engine.easing import LOOKED_AT, RECENT, RECOVERY, Ease, ease, share_at
 from trueup.domains.automation.engine.reliability import (
@@ -47,6 +47,8 @@ def settle(tenant: UUID, authority: str, code: str, now: datetime) -> float | No
         code: of its error; empty where it completed, and then nothing is looked at.
         now: the time.
     """
+    from trueup.domains.automation import meters  # loads what reads URLs
+
     if not code or cause_of(code).whose not in (Whose.TARGET, Whose.WISH):
         return None
     rows = Run.objects.filter(tenant=tenant, authority=authority, at__gt=now - RECENT).order_by("-at")
@@ -85,6 +87,8 @@ class Host:
 
 def hosts(tenant: UUID, now: datetime) -> list[Host]:
     """Return all authorities that jobs were made on of late, those that serve worst first."""
+    from trueup.domains.automation import meters
+
     rows = Run.objects.filter(tenant=tenant, at__gt=now - WINDOW).order_by("-at", "-id").values_list(*_TOLD)[:READ]
     by: dict[str, list[Sequence[Any]]] = {}
     for row in rows:
@@ -107,6 +111,8 @@ def of_host(ctx: Context, host: str, now: datetime) -> list[Host]:
         host: or a host and its port.
         now: the time.
     """
+    from trueup.domains.automation import meters
+
     place = f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
     rows = Run.objects.filter(tenant=ctx.tenant, at__gt=now - WINDOW)
     exact = place.rpartition(":")[2].isdecimal() and not place.endswith("]")

@@ -128,7 +128,8 @@ def _locked(tenant: UUID, names: Iterable[str], *, make: bool = True) -> dict[st
     if not wanted:
         return {}
     rows = Meter.objects.filter(tenant=tenant, authority__in=wanted).order_by("authority").select_for_update()
-    if make and (new := sorted(wanted - set(rows.values_list("authority", flat=True)))):
+    new = sorted(wanted - set(Meter.objects.filter(tenant=tenant, authority__in=wanted).values_list("authority", flat=True)))
+    if make and new:
         Meter.objects.bulk_create([Meter(tenant=tenant, authority=name) for name in new], ignore_conflicts=True)
     return {name: (id, meters.read(body)) for id, name, body in rows.values_list("id", "authority", "usage")}
 

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,29 +98,17 @@ class FolderStore:
             StorageFull: no room; nothing is left behind.
         """
         found = [Artifact(hashlib.sha256(one.data).hexdigest(), len(one.data), one.name, one.media_type) for one in contents]
-        new = {artifact.sha256: one.data for artifact, one in zip(found, contents, strict=True)}
-        incoming, stem = self._incoming(tenant), uuid4().hex
-        scratches = {digest: incoming / f"{stem}{number}" for number, digest in enumerate(new)}
-        handles: list[int] = []
-        with _room_for(f"{len(new)} files", list(scratches.values())):
-            incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                for digest, data in new.items():
-                    handle = os.open(scratches[digest], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                    handles.append(handle)
-                    _write(handle, data)
-                for handle in handles:
-                    os.fsync(handle)
-            finally:
-                for handle in handles:
-                    os.close(handle)
-            folders = {self._file(tenant, digest).parent for digest in new}
-            for folder in folders:
-                folder.mkdir(exist_ok=True, mode=0o700)
-            for digest, scratch in scratches.items():
-                scratch.replace(self._file(tenant, digest))
-            for folder in folders:
-                sync_folder(folder)
+        wanted = {artifact.sha256: one.data for artifact, one in zip(found, contents, strict=True)}
+        root = str(self.path / tenant.hex)
+        new = {sha: data for sha, data in wanted.items() if not _stands(f"{root}/{sha[:2]}/{sha}", data)}
+        incoming, stem = f"{root}/incoming", uuid4().hex
+        scratches = {sha: f"{incoming}/{stem}{number}" for number, sha in enumerate(new)}
+        with _room_for(f"{len(new)} files", scratches.values()):
+            _fill_all(incoming, [(scratches[sha], data) for sha, data in new.items()])
+            for sha, scratch in scratches.items():
+                _name(scratch, f"{root}/{sha[:2]}", sha)
+            for prefix in {sha[:2] for sha in wanted}:
+                sync_folder(Path(f"{root}/{prefix}"))
         return found
 
     def _incoming(self, tenant: UUID) -> Path:
@@ -177,26 +165,65 @@ class FolderStore:
 
 
 @contextmanager
-def _room_for(name: str, scratches: Sequence[Path]) -> Iterator[None]:
+def _room_for(name: str, scratches: Iterable[Path | str]) -> Iterator[None]:
     """Say it plainly when the disk is full, and leave no scratch file behind."""
     try:
         yield
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except BaseException as exc:
+        for scratch in scratches:
+            with suppress(OSError):
+                os.unlink(scratch)  # noqa: PTH108 - paths as text: many of them
+        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull(
                 f"no room to store {name}", remedy="free some space and run the command again; nothing was written"
             ) from exc
         raise
+
+
+def _stands(path: str, data: bytes) -> bool:
+    """Tell whether exactly this is stored already and on the disk; its age then begins anew, as if it were stored now."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        if os.fstat(handle).st_size != len(data) or os.pread(handle, len(data), 0) != data:
+            return False
+        os.fdatasync(handle)  # costs nothing where it has been done
+        os.utime(handle)
+    except OSError:
+        return False
     finally:
-        for scratch in scratches:
-            with suppress(OSError):
-                scratch.unlink(missing_ok=True)
+        os.close(handle)
+    return True
 
 
-def _write(handle: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(handle, left) :]
+def _fill_all(folder: str, files: Sequence[tuple[str, bytes]]) -> None:
+    """Write files, then wait for the disk, once for all where it can do that."""
+    if not files:
+        return
+    os.makedirs(folder, exist_ok=True, mode=0o700)  # noqa: PTH103 - paths as text: many of them
+    handles: list[int] = []
+    try:
+        for path, data in files:
+            handles.append(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            left = memoryview(data)
+            while left:
+                left = left[os.write(handles[-1], left) :]
+        for handle in handles:
+            os.fsync(handle)
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _name(scratch: str, folder: str, name: str) -> None:
+    try:
+        os.replace(scratch, f"{folder}/{name}")  # noqa: PTH105 - paths as text: many of them
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True, mode=0o700)  # noqa: PTH103
+        sync_folder(Path(folder).parent)
+        os.replace(scratch, f"{folder}/{name}")  # noqa: PTH105
 
 
 def _chunks(source: Path | bytes) -> Iterator[bytes]:

@@ -118,6 +118,7 @@ def finish(ended: Sequence[Ended], now: datetime) -> None:
     held = _standing(ids)
     closed: list[list[Any]] = []
     queued: list[list[Any]] = []
+    at = sql.moment(now)
     events = []
     for item in sorted(ended, key=lambda item: item.job.id):
         job = item.job
@@ -130,7 +131,7 @@ def finish(ended: Sequence[Ended], now: datetime) -> None:
         error = "CANCELLED: cancelled while it ran" if cancelled else item.error
         if after in states.ENDED:
             result = item.result if after == State.DONE else ""
-            closed.append([str(after), result, error, sql.moment(now), 1.0 if after == State.DONE else None, *_mine(job)])
+            closed.append([str(after), result, error, at, 1.0 if after == State.DONE else None, *_mine(job)])
             events.append(_event(job.tenant, job.id, job.fence, now, str(after), error, result_digest(result or error)))
         else:
             again = item.again or now

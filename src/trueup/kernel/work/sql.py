@@ -9,7 +9,7 @@ from django.db import connection
 
 def uid(value: UUID) -> Any:
     """Return an id as the database stores it."""
-    return value if connection.features.has_native_uuid_field else value.hex
+    return value if on_postgresql() else value.hex
 
 
 def as_uuid(value: Any) -> UUID:

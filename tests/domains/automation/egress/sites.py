@@ -40,8 +40,15 @@ class Site:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._start())
         self._loop.run_forever()
-        self._loop.run_until_complete(self._runner.cleanup())
+        self._loop.run_until_complete(self._over())
         self._loop.close()
+
+    async def _over(self):
+        await self._runner.cleanup()
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def url(self, path="/", *, host="127.0.0.1"):
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueup.domains.automation.engine.loading import LINES, LOOKED_AT, GiveUp, Load, Tally, percentile
+from trueup.domains.automation.engine.loading import LINES, LOOKED_AT, GiveUp, Load, Tally
+from trueup.domains.automation.engine.percentiles import percentile
 from trueup.kernel.errors import UsageError
 
 CODES = ["", "HTTP_500", "TIMEOUT"]

@@ -136,6 +136,8 @@ class Gate:
         if rule:
             raise self.refuse(way, rule, reason)
         hop.address = str(addresses[0])
+        if self.record.leaving is not None:
+            self.record.leaving(hop)
         return way
 
     async def close(self, way: Way) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -70,12 +70,14 @@ class Record:
         snapshot: digest of the policies that decided.
         hops: in their order, at most ``LIMIT``.
         refused: by host and rule, how often.
+        leaving: told of a hop right before it is made; of nothing where it is None.
     """
 
     snapshot: str
     hops: list[Hop] = field(default_factory=list)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     more: int = 0
+    leaving: Callable[[Hop], None] | None = None
 
     @classmethod
     def joined(cls, snapshot: str, records: Mapping[str, "Record"]) -> "Record":

@@ -3,14 +3,13 @@
 Ceilings of the authorization hold over all of this, request by request; nothing here can raise them.
 """
 
-import math
 from array import array
 from collections import Counter, deque
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from trueup.domains.automation.engine.percentiles import percentile
 from trueup.domains.automation.engine.stepkinds import Part
 from trueup.kernel.errors import UsageError
 
@@ -154,13 +153,3 @@ class Tally:
             cell[0] += asked
             cell[1] += bad
         return [{"second": second, "requests": asked, "failed": bad} for second, (asked, bad) in cells.items()]
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that so large a share of all does not exceed; 0 where there is none.
-
-    >>> percentile([3.0, 1.0, 2.0, 4.0], 0.5), percentile([3.0, 1.0, 2.0, 4.0], 0.95)
-    (2.0, 4.0)
-    """
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else 0.0

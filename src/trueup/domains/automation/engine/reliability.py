@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from trueup.domains.automation.engine.causes import Whose, cause_of
-from trueup.domains.automation.engine.loading import percentile
+from trueup.domains.automation.engine.percentiles import percentile
 
 WINDOW, MOST = timedelta(days=30), 200
 """Runs that are looked at: of so long ago at most, and so many of the newest."""

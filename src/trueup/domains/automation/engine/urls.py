@@ -9,6 +9,7 @@ References:
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 import ada_url
@@ -69,8 +70,9 @@ class Target:
         return self.scheme, self.host, self.port
 
 
+@lru_cache(maxsize=2_048)
 def read(text: str) -> Target:
-    """Read an absolute URL.
+    """Read an absolute URL; each hop asks several times for the same.
 
     Raises:
         UrlRefused: it is none, or one that others could read differently.

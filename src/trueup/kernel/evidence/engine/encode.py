@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from trueup.kernel.evidence.engine.fact import Fact, FactValue
@@ -34,6 +35,7 @@ def raw(value: object) -> bytes:
     return b"" if value is None else str(value).encode()
 
 
+@lru_cache(maxsize=256)
 def stamp(moment: datetime) -> str:
     """Return a moment as UTC text with microseconds and ``Z``.
 
