@@ -167,7 +167,8 @@ def _compared(pictures: Mapping[str, bytes]) -> list[dict[str, Any]]:
 
 async def _once(reach: Reach, pool: Pool, script: Script, profile: str) -> Found:
     request = reach.args.request
-    limits = Limits(seconds=float(request.timeout_seconds), pacing=pacing_of(reach.asked.strategy, f"{request.seed}/{reach.job}"))
+    pacing = pacing_of(reach.asked.strategy, f"{request.seed}/{request.url}")  # the same for the same job, asked for again
+    limits = Limits(seconds=float(request.timeout_seconds), pacing=pacing)
     room = JobRoom(reach, script)
     async with pool.lent(reach.ctx.tenant) as (browser, authority), Proxy(reach.gate, reach.agent, authority=authority) as proxy:
         context = await browser.context(through=proxy, **await _profile(reach, profile))
@@ -179,7 +180,9 @@ async def _once(reach: Reach, pool: Pool, script: Script, profile: str) -> Found
             return refused(exc)
         finally:
             await context.close()
-        return _found(done, browser, proxy, profile)
+        found = _found(done, browser, proxy, profile)
+        found.document["pacing"] = {"seed": pacing.seed, "low_ms": pacing.low_ms, "high_ms": pacing.high_ms}
+        return found
 
 
 async def _profile(reach: Reach, name: str) -> dict[str, Any]:
