@@ -215,7 +215,11 @@ def test_load_is_refused_unless_all_is_there_and_the_entry_says_which_rule(sessi
     with answering(text("x")) as site:
         roles = given(run, session, site.port).get("roles", ["owner"])
         with pytest.raises(PolicyViolation) as refused:
-            acting(SubmitJobs, *roles, jobs=[{"url": site.url("/"), "job_type": "fetch", "strategy": "assault", "payload": {"load": {}}}])
+            acting(
+                SubmitJobs,
+                *roles,
+                jobs=[{"url": site.url("/"), "job_type": "fetch", "strategy": "assault", "payload": {"load": {}}}],
+            )
         assert refused.value.details["rule_ids"] == [rule]
         said = entry(session, SubmitJobs.name)
         assert (said["outcome"], said["error"], said["note"]["rule_ids"]) == ("refused", "POLICY_VIOLATION", [rule])

@@ -113,8 +113,7 @@ class FetchJobs(Action[FetchJobsInput, JointFence, Fetched]):
 
     def settled(self, ctx: Context, outcome: Outcome) -> None:
         """Remove the lines of what was about to leave: the record replaces them."""
-        for job in outcome.value["runs"]:
-            forget(ctx.ports.data, UUID(job))
+        forget(ctx.ports.data, *map(UUID, outcome.value["runs"]))
 
 
 def _settled(ctx: Context, held: Sequence[_Attempt]) -> dict[str, float]:
@@ -147,10 +146,11 @@ def _stored(ctx: Context, round: "Round", made: Sequence["Made"]) -> Fetched:
     import hashlib
 
     from trueup.domains.automation.egress.record import Record
-    from trueup.domains.automation.performing import MANIFEST, MANIFEST_TYPE, PAGE, When, cut_off, performed, run_document
+    from trueup.domains.automation.performing import MANIFEST, MANIFEST_TYPE, PAGE, When, keep_cut_off, performed, run_document
 
+    before = round.cut_off([one.errand.job for one in made])
     for one in made:
-        one.found.kept += cut_off(ctx, one.reach)
+        one.found.kept += keep_cut_off(ctx, before.get(one.errand.job, ()))
     record = Record.joined(round.snapshot, {str(one.errand.job): one.reach.record for one in made}).lines()
     digest = hashlib.sha256(record).hexdigest()
     whens = [When(one.errand.job, one.errand.attempt, one.errand.failures, one.begun, one.elapsed_ms) for one in made]

@@ -41,22 +41,23 @@ def together(jobs: Sequence[JobContext]) -> Iterator[Portion]:
             fresh.append(job)
         else:
             ended.append((job, _outcome(lambda row=row: over(row))))
-    errands, held_back = _errands(ctx, fresh, stood)
+    live = snapshots.current(ctx.tenant)
+    args = {job.job.id: JobArgs.model_validate(job.args) for job in fresh}
+    if _verified_again(live, ctx, fresh, args, stood):
+        live = snapshots.current(ctx.tenant)
+    errands, held_back = _errands(live, ctx, fresh, args, stood)
     ended += held_back
     if ended:
         yield ended
     if errands:
-        yield from _made(ctx, {job.job.id: job for job in fresh}, errands)
+        yield from _made(Round(ctx, errands, live), {job.job.id: job for job in fresh})
 
 
 def _errands(
-    ctx: Context, jobs: Sequence[JobContext], stood: Mapping[UUID, Standing]
+    live: Snapshot, ctx: Context, jobs: Sequence[JobContext], args: Mapping[UUID, JobArgs], stood: Mapping[UUID, Standing]
 ) -> tuple[list[Errand], list[tuple[JobContext, Outcome]]]:
     """Take the first turn of each job at its target; return what is to be done, and the jobs that limits hold back."""
-    args = {job.job.id: JobArgs.model_validate(job.args) for job in jobs}
-    live, roles = snapshots.current(ctx.tenant), may_open(ctx.principal.roles)
-    if _verified_again(live, ctx, jobs, args, stood):
-        live = snapshots.current(ctx.tenant)
+    roles = may_open(ctx.principal.roles)
     wanted: dict[UUID, Wanted] = {}
     for job in jobs:
         one = args[job.job.id]
@@ -106,16 +107,15 @@ def _verified_again(
     return looked
 
 
-def _made(ctx: Context, jobs: Mapping[UUID, JobContext], errands: Sequence[Errand]) -> Iterator[Portion]:
+def _made(round: Round, jobs: Mapping[UUID, JobContext]) -> Iterator[Portion]:
     """Make attempts; those that end first are written down first."""
-    round = Round(ctx, errands)
     try:
         while waiting := round.open():
             yield _portion(round, waiting, jobs)
     finally:
-        round.close()
-        for made in round.aside:
-            _keep_record(ctx, made, jobs[made.errand.job])
+        round.stop()
+        _keep_records(round, jobs)
+        round.end()
 
 
 def _portion(round: Round, waiting: Sequence[Errand], jobs: Mapping[UUID, JobContext]) -> Portion:
@@ -130,12 +130,11 @@ def _portion(round: Round, waiting: Sequence[Errand], jobs: Mapping[UUID, JobCon
     except Exception as exc:  # noqa: BLE001 - whatever it is, each of the jobs ends by it
         problem = exc
     stopped = {made.errand.job: _why(made) for made in round.aside}
-    for made in round.aside:
-        _keep_record(round.ctx, made, jobs[made.errand.job])
-    round.aside.clear()
+    _keep_records(round, jobs)
+    round.kept(map(UUID, value.get("runs", ())))
     still = {errand.job for errand in round.open()}
     if len(still) == len(waiting):  # nothing was made, and nothing will be
-        round.close()
+        round.stop()
         still = set()
     found: list[tuple[JobContext, Outcome]] = []
     for job in held:
@@ -163,9 +162,12 @@ def _why(made: Made) -> BaseException:
     return JobCancelled(f"job {made.errand.job} must stop: {made.stopped}")
 
 
-def _keep_record(ctx: Context, made: Made, job: JobContext) -> None:
-    """Write down what had left of a job that was ended from outside: it holds nothing any more, so it is no step of it."""
-    if made.reach.record.hops:
-        held = job.job
-        alone = replace(ctx, job=None, key=f"egress:{held.id}:{held.fence}")
-        run(RecordEgress, alone, {"run": str(held.id), "sha256": kept(ctx, made.reach.record).sha256})
+def _keep_records(round: Round, jobs: Mapping[UUID, JobContext]) -> None:
+    """Write down what had left of jobs that were ended from outside: they hold nothing any more, so it is no step of them."""
+    for made in round.aside:
+        held = jobs[made.errand.job].job
+        if made.reach.record.hops:
+            alone = replace(round.ctx, job=None, key=f"egress:{held.id}:{held.fence}")
+            run(RecordEgress, alone, {"run": str(held.id), "sha256": kept(round.ctx, made.reach.record).sha256})
+        round.kept([held.id])
+    round.aside.clear()

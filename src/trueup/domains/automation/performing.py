@@ -152,7 +152,12 @@ def _written(ctx: Context, reach: Reach, found: Found, body: Response | None, wh
 
 def cut_off(ctx: Context, reach: Reach) -> list[Artifact]:
     """Keep what attempts before this one had sent whose worker was killed: their own records went with it."""
-    rows = spool.left_over(ctx.ports.data, reach.job, but=reach.spool.path)
+    rows = spool.left_over(ctx.ports.data, [reach.job], but=reach.spool.path).get(reach.job, [])
+    return keep_cut_off(ctx, rows)
+
+
+def keep_cut_off(ctx: Context, rows: Sequence[bytes]) -> list[Artifact]:
+    """Store what was about to be sent when a worker was killed."""
     return [ctx.ports.artifacts.put(ctx.tenant, data, name=spool.NAME, media_type=spool.MEDIA_TYPE) for data in rows]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -47,6 +48,7 @@ class Shared:
         pool: of connections.
         copies: of robots files.
         reading: held while a robots file is read.
+        leaving: writes down what is about to be sent for a job; each does so for itself by default.
     """
 
     ready: Callable[[], Awaitable[None]]
@@ -54,6 +56,7 @@ class Shared:
     pool: "ClientSession | None"
     copies: robots.Copies
     reading: Locks
+    leaving: Callable[[str, Hop], None] | None = None
 
 
 class Reach:
@@ -75,7 +78,8 @@ class Reach:
         self.contact = contact()
         self.agent = user_agent(self.contact)
         self.spool = Spool(ctx.ports.data, job)
-        self.record = Record(self.snapshot().digest, leaving=self.spool)
+        leaving = self.shared.leaving
+        self.record = Record(self.snapshot().digest, leaving=partial(leaving, str(job)) if leaving else self.spool)
         self.until = time.monotonic() + args.request.timeout_seconds
         self.asked = Asked(
             strategy_of(args.request.strategy),

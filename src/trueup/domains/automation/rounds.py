@@ -8,7 +8,7 @@ import asyncio
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -21,8 +21,10 @@ from trueup.domains.automation import breakers, meters, snapshots, turns
 from trueup.domains.automation.agent import require_extra
 from trueup.domains.automation.desk import Counter
 from trueup.domains.automation.egress.http import Response, connections
+from trueup.domains.automation.egress.spool import RoundSpool, left_over
 from trueup.domains.automation.engine.blocked import retry_after
 from trueup.domains.automation.engine.endings import Ending
+from trueup.domains.automation.engine.hostpolicy import Snapshot
 from trueup.domains.automation.engine.urls import read
 from trueup.domains.automation.executors import Found
 from trueup.domains.automation.jobspec import JobArgs, Watch
@@ -93,16 +95,17 @@ class Round:
     Args:
         ctx: of whoever makes them.
         errands: at most one of each job.
+        live: the snapshot that their turns were taken under.
     """
 
-    def __init__(self, ctx: Context, errands: Sequence[Errand]) -> None:
+    def __init__(self, ctx: Context, errands: Sequence[Errand], live: Snapshot) -> None:
         self.ctx = ctx
         self.aside: list[Made] = []
         self._errands = {errand.job: errand for errand in errands}
         self._desk = Counter()
         self._live = snapshots.Live(ctx.tenant)
-        self._asked = time.monotonic()
-        self._decides = self._live()
+        self._asked = time.monotonic() - FRESH  # what decides is asked for again before the first hop
+        self._decides = live
         self.snapshot = self._decides.digest
         self._made: dict[UUID, Made] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
@@ -112,6 +115,8 @@ class Round:
         self._told: defaultdict[str, list[str]] = defaultdict(list)
         self._lock = threading.Lock()
         self._broken: BaseException | None = None
+        self._spool = RoundSpool(ctx.ports.data)
+        self._kept: set[UUID] = set()
 
     def open(self) -> list[Errand]:
         """Return the attempts that nobody has collected."""
@@ -139,7 +144,7 @@ class Round:
         self.aside += [one for one in made if one.stopped or one.problem is not None]
         return [one for one in made if not one.stopped and one.problem is None]
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """End what still runs, and let go of everything; what nobody has collected is in ``aside``."""
         end = time.monotonic() + 15.0
         for job in tuple(self._open):
@@ -149,10 +154,22 @@ class Round:
         self.aside += self._taken()
         self._errands.clear()
 
+    def end(self) -> None:
+        """Forget what was about to leave, of the jobs whose runs or records are written down."""
+        self._spool.close(self._kept)
+
+    def kept(self, jobs: Iterable[UUID]) -> None:
+        """Note whose runs, or records, are written down."""
+        self._kept.update(jobs)
+
+    def cut_off(self, jobs: Collection[UUID]) -> Mapping[UUID, Sequence[bytes]]:
+        """Return what attempts before these had sent whose worker was killed."""
+        return left_over(self.ctx.ports.data, jobs, but=self._spool.path)
+
     def _begin(self) -> None:
         require_extra()
         copies = OnceRead(StoredCopies(self._desk, self.ctx.tenant))
-        shared = Shared(self._ready, lambda: self._decides, None, copies, locks())
+        shared = Shared(self._ready, lambda: self._decides, None, copies, locks(), self._spool)
         for job, errand in self._errands.items():
             reach = Reach(self.ctx, job, errand.args, errand.watch, self._desk, shared)
             self._made[job] = Made(errand, reach, self.ctx.now)

@@ -106,7 +106,7 @@ def end_many(tenant: UUID, ended: Iterable[tuple[Decision, str]]) -> None:
     for decision, lease in ended:
         if decision.target is not None:
             leases.setdefault(decision.target.authority, []).append(lease)
-            if decision.authorization:
+            if decision.authorization and decision.ceilings != Ceilings():
                 leases.setdefault(key_of(decision.authorization[0]), []).append(lease)
     if not leases:
         return
@@ -128,10 +128,12 @@ def _locked(tenant: UUID, names: Iterable[str], *, make: bool = True) -> dict[st
     if not wanted:
         return {}
     rows = Meter.objects.filter(tenant=tenant, authority__in=wanted).order_by("authority").select_for_update()
-    new = sorted(wanted - set(Meter.objects.filter(tenant=tenant, authority__in=wanted).values_list("authority", flat=True)))
+    found = {name: (id, meters.read(body)) for id, name, body in rows.values_list("id", "authority", "usage")}
+    new = sorted(wanted - found.keys())
     if make and new:
         Meter.objects.bulk_create([Meter(tenant=tenant, authority=name) for name in new], ignore_conflicts=True)
-    return {name: (id, meters.read(body)) for id, name, body in rows.values_list("id", "authority", "usage")}
+        found |= _locked(tenant, new)
+    return found
 
 
 def _write(tenant: UUID, changed: Sequence[tuple[int, Stored]]) -> None:

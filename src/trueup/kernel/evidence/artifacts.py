@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from trueup.kernel.errors import Damaged, NotFound, StorageFull
 from trueup.kernel.files import sync_folder
 
 CHUNK = 1 << 20
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class FolderStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._durable: OrderedDict[str, None] = OrderedDict()  # what this process knows to be on the disk, name and all
 
     def _file(self, tenant: UUID, sha256: str) -> Path:
         return self.path / tenant.hex / sha256[:2] / sha256
@@ -100,15 +103,22 @@ class FolderStore:
         found = [Artifact(hashlib.sha256(one.data).hexdigest(), len(one.data), one.name, one.media_type) for one in contents]
         wanted = {artifact.sha256: one.data for artifact, one in zip(found, contents, strict=True)}
         root = str(self.path / tenant.hex)
-        new = {sha: data for sha, data in wanted.items() if not _stands(f"{root}/{sha[:2]}/{sha}", data)}
+        new = {
+            sha: data
+            for sha, data in wanted.items()
+            if not _stands(f"{root}/{sha[:2]}/{sha}", data, sync=sha not in self._durable)
+        }
         incoming, stem = f"{root}/incoming", uuid4().hex
         scratches = {sha: f"{incoming}/{stem}{number}" for number, sha in enumerate(new)}
         with _room_for(f"{len(new)} files", scratches.values()):
             _fill_all(incoming, [(scratches[sha], data) for sha, data in new.items()])
             for sha, scratch in scratches.items():
                 _name(scratch, f"{root}/{sha[:2]}", sha)
-            for prefix in {sha[:2] for sha in wanted}:
+            for prefix in {sha[:2] for sha in wanted if sha in new or sha not in self._durable}:
                 sync_folder(Path(f"{root}/{prefix}"))
+        self._durable.update(dict.fromkeys(wanted))
+        while len(self._durable) > _REMEMBERED:
+            self._durable.popitem(last=False)
         return found
 
     def _incoming(self, tenant: UUID) -> Path:
@@ -180,8 +190,8 @@ def _room_for(name: str, scratches: Iterable[Path | str]) -> Iterator[None]:
         raise
 
 
-def _stands(path: str, data: bytes) -> bool:
-    """Tell whether exactly this is stored already and on the disk; its age then begins anew, as if it were stored now."""
+def _stands(path: str, data: bytes, *, sync: bool) -> bool:
+    """Tell whether exactly this is stored already, and see to it that it is on the disk; its age begins anew, as if stored now."""
     try:
         handle = os.open(path, os.O_RDWR)
     except OSError:
@@ -189,7 +199,8 @@ def _stands(path: str, data: bytes) -> bool:
     try:
         if os.fstat(handle).st_size != len(data) or os.pread(handle, len(data), 0) != data:
             return False
-        os.fdatasync(handle)  # costs nothing where it has been done
+        if sync:
+            os.fdatasync(handle)
         os.utime(handle)
     except OSError:
         return False

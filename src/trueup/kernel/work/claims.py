@@ -114,8 +114,7 @@ def finish(ended: Sequence[Ended], now: datetime) -> None:
     """Write outcomes inside the caller's transaction, each only where its fence still holds."""
     if not ended:
         return
-    ids = [item.job.id for item in ended]
-    held = _standing(ids)
+    held, native = _standing([item.job.id for item in ended]), sql.on_postgresql()
     closed: list[list[Any]] = []
     queued: list[list[Any]] = []
     at = sql.moment(now)
@@ -131,12 +130,12 @@ def finish(ended: Sequence[Ended], now: datetime) -> None:
         error = "CANCELLED: cancelled while it ran" if cancelled else item.error
         if after in states.ENDED:
             result = item.result if after == State.DONE else ""
-            closed.append([str(after), result, error, at, 1.0 if after == State.DONE else None, *_mine(job)])
+            closed.append([str(after), result, error, at, 1.0 if after == State.DONE else None, *_mine(job, native=native)])
             events.append(_event(job.tenant, job.id, job.fence, now, str(after), error, result_digest(result or error)))
         else:
             again = item.again or now
             back = 1 if move is Move.RETURN else 0
-            queued.append([error, back, sql.moment(again), order.micros(again), order.STEP // _TICK, *_mine(job)])
+            queued.append([error, back, sql.moment(again), order.micros(again), order.STEP // _TICK, *_mine(job, native=native)])
             events.append(_event(job.tenant, job.id, job.fence, now, str(move), error))
     _write(_CLOSE, closed)
     _write(_REQUEUE, queued)
@@ -154,8 +153,8 @@ _REQUEUE = (
 )
 
 
-def _mine(job: Claimed) -> list[Any]:
-    return [sql.uid(job.id), sql.uid(job.tenant), job.fence]
+def _mine(job: Claimed, *, native: bool) -> list[Any]:
+    return [job.id, job.tenant, job.fence] if native else [job.id.hex, job.tenant.hex, job.fence]
 
 
 def _write(statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -170,7 +169,7 @@ def _standing(ids: Sequence[UUID]) -> dict[UUID, tuple[int, str, bool]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id, tenant, fence, state, cancel_asked FROM work_job WHERE id IN ({sql.marks(len(ids))}) ORDER BY id{lock}",  # noqa: S608 - placeholders alone
-            [sql.uid(id) for id in ids],
+            sql.uids(ids),
         )
         return {sql.as_uuid(id): (fence, state, bool(asked)) for id, _, fence, state, asked in cursor.fetchall()}
 
@@ -263,7 +262,7 @@ def _take(hand: Hand, jobs: Sequence[Claimed], *, now: datetime, scale: int) -> 
         cursor.execute(
             "UPDATE work_job SET state = 'running', fence = fence + 1, attempts = attempts + 1, lease_until = %s, worker = %s, "  # noqa: S608 - placeholders alone
             f"started_at = %s WHERE id IN ({sql.marks(len(jobs))})",
-            [lease.until(scale, hand.seconds), hand.worker, sql.moment(now), *(sql.uid(job.id) for job in jobs)],
+            [lease.until(scale, hand.seconds), hand.worker, sql.moment(now), *sql.uids(job.id for job in jobs)],
         )
     taken = [replace(j, fence=j.fence + 1, attempts=j.attempts + 1) for j in jobs]
     insert(JobEvent, _EVENT, [_event(j.tenant, j.id, j.fence, now, "claim", f"attempt {j.attempts}") for j in taken])

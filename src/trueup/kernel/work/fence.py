@@ -63,7 +63,7 @@ class JointFence:
             cursor.execute(
                 "SELECT id, fence FROM work_job WHERE tenant = %s AND state = 'running' AND NOT cancel_asked "  # noqa: S608 - placeholders alone
                 f"AND id IN ({sql.marks(len(self._fences))}) ORDER BY id{lock}",
-                [sql.uid(self._tenant), *map(sql.uid, self._fences)],
+                [sql.uid(self._tenant), *sql.uids(self._fences)],
             )
             rows = [(sql.as_uuid(id), fence) for id, fence in cursor.fetchall()]
         self.held = frozenset(id for id, fence in rows if self._fences[id] == fence)

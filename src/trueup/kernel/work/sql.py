@@ -1,5 +1,6 @@
 """What the two databases write differently, for the few statements that are written by hand."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,11 @@ from django.db import connection
 def uid(value: UUID) -> Any:
     """Return an id as the database stores it."""
     return value if on_postgresql() else value.hex
+
+
+def uids(values: Iterable[UUID]) -> list[Any]:
+    """Return ids as the database stores them."""
+    return list(values) if on_postgresql() else [value.hex for value in values]
 
 
 def as_uuid(value: Any) -> UUID:

@@ -1,5 +1,6 @@
 """A worker: claims jobs, runs their handlers in threads, ends them in batches; in a process of its own or inside ``serve``."""
 
+import gc
 import logging
 import os
 import socket
@@ -124,6 +125,7 @@ class Worker:
 
     def run(self, until: Until = Until.STOPPED) -> int:
         """Work in the calling thread; return how many jobs ended."""
+        gc.freeze()  # what is loaded stays: the collector need not look at it again and again
         with tenancy.reaching_every():
             self.time.sync()
             wake.join(self._signal)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trueup.domains.telemetry.engine import explain
 from trueup.domains.telemetry.engine.config import CompareConfig
-from trueup.domains.telemetry.engine.duplicates import RowWatch, Seen
+from trueup.domains.telemetry.engine.duplicates import RowWatch
 from trueup.domains.telemetry.engine.examined import Examined
 from trueup.domains.telemetry.engine.findings import adjusted_tests, findings_of, raw_tests, score
 from trueup.domains.telemetry.engine.gaps import ROWS
@@ -21,6 +21,7 @@ from trueup.domains.telemetry.engine.metric import alone, examine, unexamined
 from trueup.domains.telemetry.engine.result import Comparison, Finding, Kind, MetricResult, Test
 from trueup.domains.telemetry.engine.rows import examine_clocks, with_repeats
 from trueup.domains.telemetry.engine.table import Excluded, Table, clock_of
+from trueup.domains.telemetry.engine.views import Watched
 from trueup.kernel.stats import benjamini_hochberg
 from trueup.kernel.words import Verdict
 
@@ -63,7 +64,7 @@ def compare(baseline: Table, run: Table, *, config: CompareConfig) -> Comparison
     rows, clocked = examine_clocks(baseline, run, config)
     if clocked is None:  # no clock tells repeated rows: whole rows do, which are seen as their columns are read
         watch = RowWatch(frozenset(baseline.numeric) & frozenset(run.numeric))
-        baseline, run = Seen(baseline, watch.baseline), Seen(run, watch.run)
+        baseline, run = Watched(baseline, see=watch.baseline), Watched(run, see=watch.run)
     # a clock is as long as a column: it is kept only where a bound could ask for times
     times = clock_of(run) if config.rules else None
     examined = _examine_all(baseline, run, config, times)

@@ -5,7 +5,6 @@ metric that hardly ever repeats by itself repeats at once. Either way the run is
 and stretches are counted, not rows: a row that is there ten times is one event, and so is a sensor that hangs.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +15,7 @@ from trueup.domains.telemetry.engine import explain
 from trueup.domains.telemetry.engine.config import CompareConfig
 from trueup.domains.telemetry.engine.rawtest import RawTest
 from trueup.domains.telemetry.engine.result import Kind
-from trueup.domains.telemetry.engine.table import ColumnData, Excluded, Table, clock_of, times_of
+from trueup.domains.telemetry.engine.table import ColumnData
 from trueup.kernel.stats import share_test
 
 type Mask = NDArray[np.bool_]
@@ -163,44 +162,3 @@ class RowWatch:
         before, after = self._sides if self._tellers > 1 else map(_short, self._sides)
         return repeated(before), repeated(after)
 
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A table whose columns are seen by somebody else too as they are read.
-
-    Args:
-        table: what is read.
-        see: called with each column.
-    """
-
-    table: Table
-    see: Any
-
-    @property
-    def rows(self) -> int:
-        """Number of data rows."""
-        return self.table.rows
-
-    @property
-    def numeric(self) -> Sequence[str]:
-        """Names of the numeric columns."""
-        return self.table.numeric
-
-    @property
-    def excluded(self) -> Sequence[Excluded]:
-        """Columns that are not compared."""
-        return self.table.excluded
-
-    def column(self, name: str) -> ColumnData:
-        """Read one column, and let it be seen."""
-        column = self.table.column(name)
-        self.see(name, column)
-        return column
-
-    def clock(self) -> NDArray[np.float64] | None:
-        """Return the table's clock, if it has a sound one."""
-        return clock_of(self.table)
-
-    def row_times(self) -> NDArray[np.float64] | None:
-        """Return the times of the rows as they stand."""
-        return times_of(self.table)

@@ -146,15 +146,17 @@ class Pooled:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A table that says which of its columns is being read.
+    """A table that says which of its columns is being read, and lets each be seen that was.
 
     Args:
         table: what is read.
         reading: called with the column's name before it is read.
+        see: called with the column once it was.
     """
 
     table: Table
-    reading: Callable[[str], None]
+    reading: Callable[[str], None] = lambda _name: None
+    see: Callable[[str, ColumnData], None] = lambda _name, _column: None
 
     @property
     def rows(self) -> int:
@@ -174,7 +176,9 @@ class Watched:
     def column(self, name: str) -> ColumnData:
         """Read one column, and say so."""
         self.reading(name)
-        return self.table.column(name)
+        column = self.table.column(name)
+        self.see(name, column)
+        return column
 
     def clock(self) -> NDArray[np.float64] | None:
         """Return the table's clock, if it has a sound one."""

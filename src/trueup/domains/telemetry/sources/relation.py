@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trueup.domains.telemetry.engine.clock import sole_clock
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
 from trueup.domains.telemetry.engine.timecolumn import has_time_name, time_reason
 from trueup.domains.telemetry.sources.cells import NULL_WORDS, TIMES, Cell, Role, role
+from trueup.domains.telemetry.sources.classified import Classified
 from trueup.domains.telemetry.sources.moments import micros_sql
 from trueup.domains.telemetry.sources.session import faults, literal
 
@@ -71,7 +71,7 @@ class Field:
 
 
 @dataclass(slots=True)
-class Relation:
+class Relation(Classified):
     """The ``Table`` over a Parquet file, implementing the engine's protocol.
 
     Args:
@@ -104,27 +104,6 @@ class Relation:
         reasons |= self._clocks([name for name, found in self._roles.items() if found.kept is not None])
         self.numeric = tuple(item.name for item in self.fields if item.name not in reasons)
         self.excluded = tuple(Excluded(item.name, reasons[item.name]) for item in self.fields if item.name in reasons)
-
-    def column(self, name: str) -> ColumnData:
-        """Read one numeric column.
-
-        Raises:
-            KeyError: there is no numeric column of that name.
-        """
-        if name not in self.numeric:
-            raise KeyError(name)
-        return self._read(name)
-
-    def clock(self) -> NDArray[np.float64] | None:
-        """Return the only sound time column, in seconds from the first row; None where there is none, or more than one."""
-        return sole_clock(self.excluded, self._times, self.rows)
-
-    def row_times(self) -> NDArray[np.float64] | None:
-        """Return the only time column, falling or not, in seconds from the first row; None where there is none, or more."""
-        return sole_clock(self.excluded, self._times, self.rows, falling=True)
-
-    def _times(self, name: str) -> NDArray[np.float64] | None:
-        return None if self._roles[name].read is None else self._read(name).values
 
     def _read(self, name: str) -> ColumnData:
         item, found = self._fields[name], self._roles[name]

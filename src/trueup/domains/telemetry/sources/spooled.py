@@ -7,10 +7,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from trueup.domains.telemetry.engine.clock import sole_clock
 from trueup.domains.telemetry.engine.table import ColumnData, Excluded
 from trueup.domains.telemetry.engine.timecolumn import time_reason
 from trueup.domains.telemetry.sources.cells import Cell, Role, role
+from trueup.domains.telemetry.sources.classified import Classified
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Column:
         return sum(self.counts) == self.counts[Cell.MISSING]
 
 
-class Spooled:
+class Spooled(Classified):
     """The ``Table`` over a spool of columns.
 
     Args:
@@ -69,27 +69,6 @@ class Spooled:
         counts = {kind: column.counts[kind] for kind in Cell}
         counts[Cell.MISSING] += self.rows - sum(column.counts)
         return role(counts)
-
-    def column(self, name: str) -> ColumnData:
-        """Read one numeric column.
-
-        Raises:
-            KeyError: there is no numeric column of that name.
-        """
-        if name not in self.numeric:
-            raise KeyError(name)
-        return self._read(name)
-
-    def clock(self) -> NDArray[np.float64] | None:
-        """Return the only sound time column, in seconds from the first row; None where there is none, or more than one."""
-        return sole_clock(self.excluded, self._times, self.rows)
-
-    def row_times(self) -> NDArray[np.float64] | None:
-        """Return the only time column, falling or not, in seconds from the first row; None where there is none, or more."""
-        return sole_clock(self.excluded, self._times, self.rows, falling=True)
-
-    def _times(self, name: str) -> NDArray[np.float64] | None:
-        return None if self._roles[name].read is None else self._read(name).values
 
     def _read(self, name: str) -> ColumnData:
         column, found = self._columns[name], self._roles[name]
