@@ -23,7 +23,9 @@ ROOT = Path(__file__).parent.parent
 URL = "TRUEUP_DATABASE_URL"
 BOTH_STORES = (
     "domains/automation/test_automation_stores",
+    "domains/automation/test_fetch_batches",
     "domains/automation/test_meters",
+    "domains/automation/test_turns",
     "domains/telemetry/test_baselines",
     "domains/telemetry/test_runs.py",
     "faces/api/test_evidence",

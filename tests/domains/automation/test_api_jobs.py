@@ -297,7 +297,9 @@ def test_hosts_are_summed_up_from_how_jobs_ended(doors, done, asked_for, count):
     assert len(found) == count
     for one in found:
         assert (one["runs"], one["counted"], one["rate"], one["standing"], one["lowered"]) == (2, 1, 1.0, "unknown", None)
-        assert one["errors"] == [{"code": "POLICY_VIOLATION", "count": 1, "whose": "policy", "happened": one["errors"][0]["happened"]}]
+        assert one["errors"] == [
+            {"code": "POLICY_VIOLATION", "count": 1, "whose": "policy", "happened": one["errors"][0]["happened"]}
+        ]
         assert one["advice"]["timeout_seconds"] is None
 
 

@@ -70,6 +70,18 @@ def test_the_queue_is_counted_and_listed_by_state_host_and_ending(asked, session
     assert jobqueries.stats(uuid4(), session.context().now)["queued"] == 0
 
 
+def test_only_workers_that_were_seen_of_late_are_said_to_work(session):
+    from trueup.kernel.work.models import WorkerRow
+
+    now = session.context().now
+    for state, ago in (("working", 5), ("working", 120), ("stopped", 5), ("lost", 5)):
+        seen = now - timedelta(seconds=ago)
+        WorkerRow.objects.create(
+            id=uuid4(), host="h", pid=1, slots=1, busy=0, ended=0, state=state, owner="o", place="p", started=seen, seen=seen
+        )
+    assert jobqueries.stats(session.tenant, now)["workers"] == 1
+
+
 def test_a_mode_that_was_not_derived_is_refused_before_anything_is_queued(asked, session):
     from trueup.kernel.errors import UsageError
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.domains.automation.egress.listening import Forbidden
 from tests.domains.automation.egress.sites import answering
 from tests.domains.automation.test_jobs import asked, drain, hops, shown, site_of, stored  # noqa: F401 - fixtures
+from trueup.domains.automation import breakers, meters
 from trueup.domains.automation.actions_force import Revoke
 from trueup.kernel.secrets.actions import PutSecret
 from trueup.kernel.work.actions import CancelJob
@@ -108,6 +109,10 @@ def test_a_target_that_asks_a_browser_to_leave_is_left_alone_by_every_tier(sessi
         id = asked(site.url("/"), job_type="screenshot_capture", strategy="matrix")
         drain()
         assert len([path for _, path, _ in site.asked if path == "/"]) == 1
+    authority = f"127.0.0.1:{site.port}"
+    assert breakers.of(session.tenant, authority).failures == 1
+    wait = meters.usage(session.tenant, authority, session.context().now).not_before
+    assert (wait is not None) == ("Retry-After" in headers)
     assert (shown(session, id)["state"], shown(session, id)["error"]["code"]) == ("failed", "TARGET_BLOCKED")
 
 

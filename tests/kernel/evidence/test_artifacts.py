@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trueup.kernel.errors import Damaged, NotFound
-from trueup.kernel.evidence.artifacts import CHUNK, FolderStore, check_artifact
+from trueup.kernel.evidence.artifacts import CHUNK, Content, FolderStore, check_artifact
 
 TENANT = UUID(int=7)
 IN_ONE_FOLDER = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -60,6 +60,39 @@ def test_a_file_and_its_bytes_are_the_same_artifact(store, tmp_path, size):
     (tmp_path / "source").write_bytes(data)
     assert put(store, tmp_path / "source") == put(store, data)
     assert len(files(store)) == 1
+
+
+CONTENTS = st.lists(st.binary(max_size=200), min_size=1, max_size=8)
+
+
+@IN_ONE_FOLDER
+@given(CONTENTS, CONTENTS)
+def test_several_are_stored_as_one_by_one_also_where_some_are_there_already(store, before, contents):
+    for data in before[:3]:
+        store.put(TENANT, data, name="a", media_type="text/plain")
+    made = store.put_many(TENANT, [Content(data, "a", "text/plain") for data in contents])
+    assert made == [store.put(TENANT, data, name="a", media_type="text/plain") for data in contents]
+    for artifact, data in zip(made, contents, strict=True):
+        with store.open(TENANT, artifact.sha256) as file:
+            assert file.read() == data
+    assert not list((store.path / TENANT.hex / "incoming").glob("*"))
+
+
+def test_storing_several_heals_a_damaged_one_and_makes_an_old_one_young(store):
+    (first, second) = store.put_many(TENANT, [Content(b"one", "a", "text/plain"), Content(b"two", "a", "text/plain")])
+    place = store.path / TENANT.hex / first.sha256[:2] / first.sha256
+    place.write_bytes(b"oen")
+    young = store.path / TENANT.hex / second.sha256[:2] / second.sha256
+    os.utime(young, (0, 0))
+    store.put_many(TENANT, [Content(b"one", "a", "text/plain"), Content(b"two", "a", "text/plain")])
+    check_artifact(store, TENANT, first.sha256)
+    assert dict(store.listing(TENANT))[second.sha256] < 60
+
+
+def test_several_that_cannot_all_be_stored_leave_nothing_half_done(store):
+    with pytest.raises(TypeError):
+        store.put_many(TENANT, [Content(b"one", "a", "text/plain"), Content(["no bytes"], "a", "text/plain")])
+    assert not list((store.path / TENANT.hex).glob("*/*"))
 
 
 def test_stored_files_are_for_their_owner_alone(store):

@@ -76,7 +76,8 @@ def submit(count: int) -> int:
 
     for start in range(0, count, 100):
         jobs = [{"args": {"n": n, "seconds": 0.1}, "key": f"effect-{n}"} for n in range(start, min(start + 100, count))]
-        run(SubmitJobs, session.context(), {"kind": "testing.effect", "jobs": jobs})
+        for kind, some in (("testing.effect", jobs[::2]), ("testing.effects", jobs[1::2])):  # one by one, and together
+            run(SubmitJobs, session.context(), {"kind": kind, "jobs": some})
     session.close()
     return 0
 

@@ -2,16 +2,18 @@
 
 import os
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tests.support.actions import Observe, Remove
 from trueup.kernel.errors import TrueupError, UsageError
 from trueup.kernel.work.context import JobContext
 from trueup.kernel.work.engine.backoff import Backoff
-from trueup.kernel.work.handlers import handler, subscribe
+from trueup.kernel.work.handlers import Portion, handler, subscribe
 
 AT_ONCE = Backoff(base=0.0)
 SEEN: list[tuple[str, Any]] = []
+CALLS: list[list[Any]] = []
 
 
 @handler("testing.note", submittable=True)
@@ -29,6 +31,50 @@ def effect(job: JobContext) -> dict[str, Any]:
     time.sleep(job.args.get("seconds", 0.0))
     job.run(Observe, {"subject": f"effect/{job.args['n']}/b"})
     return {"n": job.args["n"]}
+
+
+def _each(jobs: Sequence[JobContext]) -> Iterator[Portion]:
+    """Do several jobs in the way that each one's args say; those that say ``later`` come in a portion of their own."""
+    CALLS.append([job.args.get("n") for job in jobs])
+    for slow in (False, True):
+        mine = [job for job in jobs if bool(job.args.get("later")) is slow]
+        if any(job.args.get("how") == "break" for job in mine):
+            raise ZeroDivisionError("personal data")
+        outcomes = [(job, _outcome(job)) for job in mine if job.args.get("how") != "forgotten"]
+        if slow:
+            while not all(job.cancelled() or job.args["later"] is True for job in mine):
+                time.sleep(0.02)
+        yield outcomes
+
+
+def _outcome(job: JobContext) -> dict[str, Any] | BaseException:
+    how = job.args.get("how", "")
+    if how == "usage":
+        return UsageError("never right")
+    if how == "odd":
+        return {"big": "x" * 70_000}
+    return {"n": job.args.get("n"), "alone": False}
+
+
+@handler("testing.many", submittable=True, batch=5, together=_each, max_attempts=2, timeout=1.0, backoff=AT_ONCE)
+def many(job: JobContext) -> dict[str, Any]:
+    """Do one alone."""
+    return {"n": job.args.get("n"), "alone": True}
+
+
+def _effects(jobs: Sequence[JobContext]) -> Iterator[Portion]:
+    for part in "ab":
+        for job in jobs:
+            job.run(Observe, {"subject": f"effect/{job.args['n']}/{part}"}, step=part)
+        time.sleep(jobs[0].args.get("seconds", 0.0))
+    yield [(job, {"n": job.args["n"]}) for job in jobs]
+
+
+@handler("testing.effects", submittable=True, batch=8, together=_effects, max_attempts=1000, backoff=AT_ONCE)
+def effects(job: JobContext) -> dict[str, Any]:
+    """Record two facts, as its fellows do together."""
+    ((_, value),) = next(_effects([job]))
+    return dict(value)  # type: ignore[arg-type]
 
 
 @handler("testing.fail", submittable=True, max_attempts=3, backoff=AT_ONCE)

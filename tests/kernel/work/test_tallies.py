@@ -39,7 +39,11 @@ def test_a_life_of_jobs_is_counted(session, run, submit, drain):
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(moves=st.lists(st.tuples(st.sampled_from(("queued", "running", "done", "dead")), st.booleans(), st.integers(0, 5)), max_size=8))
+@given(
+    moves=st.lists(
+        st.tuples(st.sampled_from(("queued", "running", "done", "dead")), st.booleans(), st.integers(0, 5)), max_size=8
+    )
+)
 def test_any_moves_of_any_rows_are_counted(session, submit, moves):
     ids = submit("testing.note", *[{"priority": n} for n in range(3)])
     for state, error, which in moves:

@@ -96,7 +96,7 @@ class JobRoom:
 
     async def visit(self, url: str) -> None:
         """Wait for the turn of a page."""
-        await self._reach.go_on(url)
+        await self._reach.go_on("")
         await self._reach.visit(url)
 
     async def left(self, url: str) -> Left | None:

@@ -12,7 +12,6 @@ from trueup.domains.automation.actions_authorizations import VerifyAuthorization
 from trueup.domains.automation.actions_fetches import RecordEgress
 from trueup.domains.automation.actions_jobs import PerformJob
 from trueup.domains.automation.egress.spool import forget
-from trueup.domains.automation.engine.jobtypes import FETCH
 from trueup.domains.automation.jobspec import KIND, LONGEST, JobArgs, Watch, watched
 from trueup.domains.automation.models import Run
 from trueup.kernel.actions.runner import run
@@ -50,6 +49,8 @@ def plain(job: Claimed) -> bool:
 
 @lru_cache(maxsize=1_024)
 def _plain(args: str) -> bool:
+    from trueup.domains.automation.engine.jobtypes import FETCH  # loads what reads URLs
+
     if f'"job_type":"{FETCH}"' not in args:
         return False
     request = json.loads(args)["request"]

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from trueup.faces.cli import demo_pages
+from trueup.faces.cli.demo_pages import Step
 from trueup.kernel.doors import App, leave, pass_store
 from trueup.kernel.errors import TrueupError
 from trueup.kernel.words import ExitCode
@@ -23,25 +25,6 @@ INJECTED = "context_switches_per_s"
 NAMED = ("tree_cpu_percent", "tree_rss_bytes")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of the table.
-
-    Args:
-        what: was done.
-        expected: to come out.
-        found: came out.
-        ok: whether that is what was expected.
-        judged: False where the step could say nothing.
-    """
-
-    what: str
-    expected: str
-    found: str
-    ok: bool
-    judged: bool = True
-
-
 @click.command()
 @click.option("--rest", default=30.0, show_default=True, type=click.FloatRange(min=10), help="Seconds of sampling at rest.")
 @click.option("--load", default=20.0, show_default=True, type=click.FloatRange(min=5), help="Seconds of sampling under load.")
@@ -50,7 +33,7 @@ class Step:
 )
 @pass_store
 def demo(app: App, rest: float, load: float, out: Path | None) -> None:
-    """Measure this machine at rest and under load, catch the change, control that nothing else alarms, prove it."""
+    """Measure this machine at rest and under load, catch the change, control that nothing else alarms, reach a page under policy, prove it."""
     folder = out or app.key_folder.parent / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     runner = _Demo(app, folder)
@@ -112,16 +95,18 @@ class _Demo:
     def run(self, rest: float, load: float) -> list[Step]:
         resting, loaded = self.folder / "at-rest.parquet", self.folder / "under-load.parquet"
         self._rest(resting, rest)
-        self.app.say(f"2/6 sampling for {load:g} s while a child process burns one core and holds {MEMORY_MIB} MiB")
+        self.app.say(f"2/7 sampling for {load:g} s while a child process burns one core and holds {MEMORY_MIB} MiB")
         with _workload(load):
             self._sample(loaded, load)
-        self.app.say("3/6 comparing")
+        self.app.say("3/7 comparing")
         main = self._compare(resting, loaded, "demo:this-machine")
-        self.app.say("4/6 controls: what did not change must not alarm, what did must")
+        self.app.say("4/7 controls: what did not change must not alarm, what did must")
         steps = [self._main(main), *self._controls(resting)]
-        self.app.say("5/6 verifying the log")
+        self.app.say("5/7 reaching a page of this machine under policy, and not the port beside it")
+        steps += demo_pages.steps(self.app)
+        self.app.say("6/7 verifying the log")
         steps.append(self._log())
-        self.app.say("6/6 packing, verifying, and flipping one byte")
+        self.app.say("7/7 packing, verifying, and flipping one byte")
         return [*steps, *self._proof(main)]
 
     def _rest(self, path: Path, seconds: float) -> None:
@@ -129,7 +114,7 @@ class _Demo:
         from trueup.domains.telemetry.sources.blocks import unrest
 
         for attempt in range(TRIES):
-            self.app.say(f"1/6 sampling this machine at rest for {seconds:g} s" + (" again" if attempt else ""))
+            self.app.say(f"1/7 sampling this machine at rest for {seconds:g} s" + (" again" if attempt else ""))
             self._sample(path, seconds)
             burst = unrest(path, "cpu_percent", rows=int(RATE), workdir=self.app.session.spool())
             self.restless = burst > RESTLESS_PERCENT

@@ -73,7 +73,9 @@ class FolderStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._durable: OrderedDict[str, None] = OrderedDict()  # what this process knows to be on the disk, name and all
+        self._durable: OrderedDict[str, int] = (
+            OrderedDict()
+        )  # inodes of files that this process knows to be on the disk, name and all
 
     def _file(self, tenant: UUID, sha256: str) -> Path:
         return self.path / tenant.hex / sha256[:2] / sha256
@@ -103,20 +105,20 @@ class FolderStore:
         found = [Artifact(hashlib.sha256(one.data).hexdigest(), len(one.data), one.name, one.media_type) for one in contents]
         wanted = {artifact.sha256: one.data for artifact, one in zip(found, contents, strict=True)}
         root = str(self.path / tenant.hex)
-        new = {
-            sha: data
-            for sha, data in wanted.items()
-            if not _stands(f"{root}/{sha[:2]}/{sha}", data, sync=sha not in self._durable)
-        }
+        places = {sha: f"{root}/{sha[:2]}/{sha}" for sha in wanted}
+        stands = {sha: _stands(place, wanted[sha], self._durable.get(place, 0)) for sha, place in places.items()}
+        new = {sha: data for sha, data in wanted.items() if not stands[sha]}
         incoming, stem = f"{root}/incoming", uuid4().hex
         scratches = {sha: f"{incoming}/{stem}{number}" for number, sha in enumerate(new)}
         with _room_for(f"{len(new)} files", scratches.values()):
-            _fill_all(incoming, [(scratches[sha], data) for sha, data in new.items()])
+            made = _fill_all(incoming, [(scratches[sha], data) for sha, data in new.items()])
             for sha, scratch in scratches.items():
                 _name(scratch, f"{root}/{sha[:2]}", sha)
-            for prefix in {sha[:2] for sha in wanted if sha in new or sha not in self._durable}:
+            inodes = stands | dict(zip(new, made, strict=True))
+            unsure = [sha for sha, place in places.items() if self._durable.get(place) != inodes[sha]]
+            for prefix in {sha[:2] for sha in unsure}:
                 sync_folder(Path(f"{root}/{prefix}"))
-        self._durable.update(dict.fromkeys(wanted))
+        self._durable.update({places[sha]: inodes[sha] for sha in unsure})
         while len(self._durable) > _REMEMBERED:
             self._durable.popitem(last=False)
         return found
@@ -190,29 +192,38 @@ def _room_for(name: str, scratches: Iterable[Path | str]) -> Iterator[None]:
         raise
 
 
-def _stands(path: str, data: bytes, *, sync: bool) -> bool:
-    """Tell whether exactly this is stored already, and see to it that it is on the disk; its age begins anew, as if stored now."""
+def _stands(path: str, data: bytes, durable: int) -> int:
+    """Return the inode of a file that holds exactly this and is on the disk, 0 where there is none.
+
+    Its age begins anew, as if it were stored now.
+
+    Args:
+        path: its name.
+        data: what it should hold.
+        durable: inode that is known to be on the disk.
+    """
     try:
         handle = os.open(path, os.O_RDWR)
     except OSError:
-        return False
+        return 0
     try:
-        if os.fstat(handle).st_size != len(data) or os.pread(handle, len(data), 0) != data:
-            return False
-        if sync:
+        found = os.fstat(handle)
+        if found.st_size != len(data) or os.pread(handle, len(data), 0) != data:
+            return 0
+        if found.st_ino != durable:
             os.fdatasync(handle)
         os.utime(handle)
     except OSError:
-        return False
+        return 0
     finally:
         os.close(handle)
-    return True
+    return found.st_ino
 
 
-def _fill_all(folder: str, files: Sequence[tuple[str, bytes]]) -> None:
-    """Write files, then wait for the disk, once for all where it can do that."""
+def _fill_all(folder: str, files: Sequence[tuple[str, bytes]]) -> list[int]:
+    """Write all files, then wait for the disk with all; return their inodes."""
     if not files:
-        return
+        return []
     os.makedirs(folder, exist_ok=True, mode=0o700)  # noqa: PTH103 - paths as text: many of them
     handles: list[int] = []
     try:
@@ -223,6 +234,7 @@ def _fill_all(folder: str, files: Sequence[tuple[str, bytes]]) -> None:
                 left = left[os.write(handles[-1], left) :]
         for handle in handles:
             os.fsync(handle)
+        return [os.fstat(handle).st_ino for handle in handles]
     finally:
         for handle in handles:
             os.close(handle)

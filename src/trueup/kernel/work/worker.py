@@ -138,6 +138,7 @@ class Worker:
                 self._slots.close(wait=1.0)
                 self._upkeep.stop()
                 handlers.end()
+                gc.unfreeze()  # a process that goes on, or ends, takes everything apart again
         return self.ended
 
     def _guarded(self) -> None:

@@ -228,7 +228,8 @@ def test_what_is_not_allowed_never_sees_a_connection_and_what_is_allowed_loads(w
     click = "#it" if name in ("download", "form") else ""
     since = len(world.gate.record.hops)
     bad = f"{scheme}://127.0.0.1:{world.forbidden.port}/secret"
-    assert world.shown(scheme, on(name, bad), lambda: world.refused(since), script=f"fetch('{bad}')", click=click)
+    found = world.shown(scheme, on(name, bad), lambda: world.refused(since), script=f"fetch('{bad}')", click=click)
+    assert {hop.rule_ids for hop in found} == {("egress.address.loopback",)}
     good = world.url(scheme, f"/target-{name.replace(' ', '-')}")
     place = good.rpartition("/")[2]
     assert world.shown(scheme, on(name, good), lambda: world.asked(scheme, f"/{place}"), script=f"fetch('{good}')", click=click)
@@ -239,13 +240,14 @@ def test_what_is_not_allowed_never_sees_a_connection_and_what_is_allowed_loads(w
 def test_the_other_ways_of_pages_lead_out_no_further(world, name):
     since = len(world.gate.record.hops)
     bad = f"https://127.0.0.1:{world.forbidden.port}/secret"
-    assert world.shown(
+    found = world.shown(
         "https",
         on(name, bad),
         lambda: world.refused(since),
         script=f"importScripts('{bad}')",
         click="#it" if name == "form" else "",
     )
+    assert {hop.rule_ids for hop in found} == {("egress.address.loopback",)}
     assert world.forbidden.heard == 0
 
 

@@ -29,21 +29,21 @@ TRIED = """async (urls) => {
 
 
 @pytest.fixture
-def places(world):  # noqa: F811
+def places(world):
     return entries(world.forbidden.port)
 
 
 @pytest.mark.requirement("automation:AR-12")
-def test_what_the_browser_opens_is_refused_by_its_rule_or_swallowed_by_the_browser_itself(world, places):  # noqa: F811
+def test_what_the_browser_opens_is_refused_by_its_rule_or_swallowed_by_the_browser_itself(world, places):
     """Those that the browser would read from this machine alone (``file:``, ``data:``) are refused before it is told of them."""
 
     async def go():
         context = await world.context()
-        page = await context.new_page()
         try:
             for one in places:
                 if one["browser"] is None:
                     continue
+                page = await context.new_page()
                 since = len(world.gate.record.hops)
                 try:
                     answer = await page.goto(one["url"])
@@ -53,6 +53,7 @@ def test_what_the_browser_opens_is_refused_by_its_rule_or_swallowed_by_the_brows
                     found = ""
                 assert found == one["browser"], one
                 hops = world.gate.record.hops[since:]
+                await page.close()
                 assert not any(hop.allowed for hop in hops)
                 assert not found or (found,) in [hop.rule_ids for hop in hops]
         finally:
@@ -63,7 +64,7 @@ def test_what_the_browser_opens_is_refused_by_its_rule_or_swallowed_by_the_brows
 
 
 @pytest.mark.parametrize("way", ["directly", "by a redirect"])
-def test_what_a_page_asks_for_in_any_way_never_reaches_the_forbidden_port(world, places, way):  # noqa: F811
+def test_what_a_page_asks_for_in_any_way_never_reaches_the_forbidden_port(world, places, way):
     urls = [one["url"] for one in places]
     if way == "by a redirect":
         urls = [f"/go?to={quote(one['url'])}" for one in places if one["kind"] != "control"]
@@ -71,13 +72,13 @@ def test_what_a_page_asks_for_in_any_way_never_reaches_the_forbidden_port(world,
     assert world.evaluated("http", f"({TRIED})({json.dumps(urls)})") > 5 * len(urls)
     world.run(asyncio.sleep(0.2))
     made = [hop for hop in world.gate.record.hops[since:] if hop.allowed]
-    sites = tuple(world.url(scheme, "") for scheme in world.sites)
+    sites = tuple(f"{way}://127.0.0.1:{site.port}/" for site in world.sites.values() for way in ("http", "https", "ws"))
     assert [hop.url for hop in made if not hop.url.startswith(sites)] == []
     refused = {hop.rule_ids[0] for hop in world.gate.record.hops[since:] if not hop.allowed}
     assert {"egress.address.loopback", "egress.address.metadata", "egress.address.private", "egress.name.localhost"} <= refused
     assert world.forbidden.heard == 0
 
 
-def test_the_port_that_is_authorized_answers_and_the_forbidden_one_beside_it_does_not(world):  # noqa: F811
+def test_the_port_that_is_authorized_answers_and_the_forbidden_one_beside_it_does_not(world):
     assert world.goto(world.url("http", "/there"))[0] == 200
     assert world.goto(f"http://127.0.0.1:{world.forbidden.port}/") == (403, "egress.address.loopback")

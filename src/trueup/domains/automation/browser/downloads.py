@@ -107,8 +107,9 @@ async def _asked(stage: Stage, step: FileDownload, coming: _Coming) -> AsyncIter
             await _quietly(session.detach())
         return
     came_from = stage.page.url if step.method == "link" else ""
-    url = address(step.url if step.method == "fetch" else await _href(stage, step.selector or ""))
-    await turn(stage, url)
+    place = step.url if step.method == "fetch" else await _href(stage, step.selector or "")
+    await turn(stage, place)
+    url = address(place)
     coming.url = url
     # a page that is none of those that steps are performed on is known as such before it opens
     async with _apart(stage) as page:

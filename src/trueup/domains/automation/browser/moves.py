@@ -23,8 +23,8 @@ async def navigate(stage: Stage, step: Navigate) -> dict[str, Any]:
     """
     from playwright.async_api import Error
 
+    await turn(stage, step.url)  # decided about, and on record, whatever its form
     address(step.url)
-    await turn(stage, step.url)
     try:
         await stage.page.goto(
             step.url, wait_until=step.wait_until, referer=step.referer or None, timeout=stage.within(stage.left * 1_000)

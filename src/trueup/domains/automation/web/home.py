@@ -41,15 +41,19 @@ def _jobs(request: HttpRequest) -> list[Line]:
     """Return one line about the jobs that ended badly within a day."""
     caller, now = caller_of(request), host().clock()
     rows = jobqueries.dead_letters(caller.tenant).filter(finished_at__gt=now - LATELY).order_by("-finished_at")
-    count = rows[:_MANY].count()
-    newest = rows.first()
-    if newest is None or newest.finished_at is None:
+    ended = list(rows.values_list("finished_at", "error")[:_MANY])
+    if not ended:
         return []
+    (newest, error), count = ended[0], len(ended)
     named = "1 job" if count == 1 else f"{_MANY} jobs or more" if count == _MANY else f"{count} jobs"
-    happened = cause_of(newest.error.partition(":")[0]).happened
+    happened = cause_of(error.partition(":")[0]).happened
     return [
         Line(
-            f"{named} on pages ended badly within a day", "/automation/dead/", "failed", newest.finished_at.isoformat(), happened
+            f"{named} on pages ended badly within a day",
+            "/automation/dead/",
+            "failed",
+            newest.isoformat() if newest else "",
+            happened,
         )
     ]
 

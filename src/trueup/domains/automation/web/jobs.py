@@ -191,6 +191,7 @@ def _form(
 ) -> HttpResponseBase:
     context = {
         "asked": typed,
+        "shown": "https://www.example.org/",
         "errors": errors or {},
         "problem": problem,
         "types": [{"name": name, "on": name == typed["job_type"]} for name in TYPE_NAMES],
