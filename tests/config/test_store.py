@@ -30,6 +30,7 @@ def _leave(request):
         connection.close()
 
 
+@pytest.mark.requirement("automation:W3")
 def test_a_new_store_is_made_once_and_is_for_its_owner_alone(empty):
     from trueup.config.store import open_store, schema
 
@@ -67,6 +68,7 @@ def test_a_new_store_has_every_guard(empty):
     assert (len(expected()), missing()) == (24, [])
 
 
+@pytest.mark.requirement("automation:AR-2")
 def test_a_store_of_an_older_schema_is_brought_up_to_date_and_keeps_what_it_holds(session, run, home):
     from django.db import connection
 
@@ -139,6 +141,7 @@ def test_an_address_of_a_database_says_where_it_is(url, expected):
     assert tuple(made[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")) == expected
 
 
+@pytest.mark.requirement("automation:AR-18", "automation:W3")
 def test_the_models_and_the_migrations_say_the_same(session):
     from django.core.management import call_command
 

@@ -126,6 +126,7 @@ def database_server() -> Iterator[dict[str, str]]:
         yield {"PGHOST": str(folder), "PGUSER": "admin", "PGDATABASE": "postgres"}
 
 
+@pytest.mark.requirement("automation:AR-21")
 @each_page
 def test_every_command_of_a_page_does_what_the_page_says(page, tmp_path, request):
     wanted = steps(page)

@@ -388,6 +388,7 @@ def test_a_module_loads_only_what_it_needs(module, kept_out):
     assert loaded(f"import {module}") & kept_out == set()
 
 
+@pytest.mark.requirement("automation:W1")
 def test_runtime_code_imports_only_what_the_package_depends_on():
     import tomllib
 

@@ -121,6 +121,7 @@ def commands() -> list[list[str]]:
     return found
 
 
+@pytest.mark.requirement("automation:W1")
 @pytest.mark.parametrize("path", commands(), ids=lambda p: " ".join(p) or "trueup")
 def test_every_command_explains_itself_without_a_home(elsewhere, path):
     done = elsewhere(*path, "--help")

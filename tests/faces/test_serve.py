@@ -43,6 +43,7 @@ def test_it_answers_and_says_where(server, place):
     assert server.address == f"http://127.0.0.1:{server.port}/"
 
 
+@pytest.mark.requirement("automation:AR-18")
 def test_it_is_ready_with_a_worker_of_its_own(server):
     for _ in range(100):
         status, _, body = server.ask("/health/ready")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, models
 
@@ -20,7 +21,7 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
     Args:
         model: whose table.
         names: of fields, none of them of a relation.
-        rows: values in that order; they are not validated, as ``bulk_create`` does not.
+        rows: values in that order; they are not validated, as ``bulk_create`` does not. A UUID may be its text.
         skip_taken: leave out a row that a unique constraint keeps out.
     """
     fields = [model._meta.get_field(name) for name in names]
@@ -53,14 +54,14 @@ type _Make = Callable[[Any], Any] | None
 
 def _makers(fields: Sequence[Any]) -> list[_Make]:
     """Return what turns values into what the store takes, None where they are that already."""
-    moments: dict[datetime, Any] = {}
+    known: datetime | None = None
+    adapted: Any = None
 
     def moment(value: datetime | None) -> Any:
-        if value is None:
-            return None
-        if value not in moments:
-            moments[value] = connection.ops.adapt_datetimefield_value(value)
-        return moments[value]
+        nonlocal known, adapted
+        if value is not known:  # most rows of a batch have the same
+            known, adapted = value, None if value is None else connection.ops.adapt_datetimefield_value(value)
+        return adapted
 
     native = connection.features.has_native_uuid_field
 
@@ -68,7 +69,7 @@ def _makers(fields: Sequence[Any]) -> list[_Make]:
         if isinstance(field, models.DateTimeField):
             return moment
         if isinstance(field, models.UUIDField) and not native:
-            return lambda value: None if value is None else value.hex
+            return lambda value: value.hex if isinstance(value, UUID) else value and value.replace("-", "").lower()
         if isinstance(field, models.JSONField):
             return json.dumps
         return None

@@ -55,7 +55,7 @@ def test_a_job_is_asked_for_and_shown_with_what_was_decided(doors, operator):
     assert [one["id"] for one in listed] == [id, first]
 
 
-@pytest.mark.requirement("automation:FR-P1")
+@pytest.mark.requirement("automation:FR-P1", "automation:W5")
 def test_what_a_rule_refuses_is_403_with_the_rule_and_nothing_is_queued(doors, operator, session):
     body = {"jobs": [FETCH, {**FETCH, "url": "https://a.org/private"}]}
     refused = doors.post(f"{API}/jobs", body, key=operator)
@@ -67,6 +67,7 @@ def test_what_a_rule_refuses_is_403_with_the_rule_and_nothing_is_queued(doors, o
     assert rows(session).count() == 0
 
 
+@pytest.mark.requirement("automation:W5")
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
@@ -128,6 +129,7 @@ def test_a_viewer_asks_for_nothing_and_moves_nothing(doors, operator):
     assert doors.get(f"{API}/jobs").status == 401
 
 
+@pytest.mark.requirement("automation:W10")
 def test_what_is_no_job_of_this_tenant_is_not_found(doors, operator, session):
     from trueup.kernel import tenancy
 
@@ -145,7 +147,7 @@ def test_what_is_no_job_of_this_tenant_is_not_found(doors, operator, session):
     assert [one["id"] for one in doors.get(f"{API}/jobs", key=operator).json["items"]] == [id]
 
 
-@pytest.mark.requirement("automation:FR-O4")
+@pytest.mark.requirement("automation:FR-O4", "automation:W11")
 def test_a_job_that_waits_is_cancelled_at_once_and_tried_again(doors, operator):
     id = queued(doors, operator)
     assert doors.post(f"{API}/jobs/{id}/cancel", key=operator).json["asked"] is False
@@ -201,7 +203,7 @@ def test_what_was_erased_is_still_listed_and_the_job_still_answers(doors, sessio
     assert doors.get(f"{OLD}/jobs/{done[0]}", key=key).json["status"] == "completed"
 
 
-@pytest.mark.requirement("automation:FR-O5")
+@pytest.mark.requirement("automation:FR-O5", "automation:W10")
 def test_counts_lists_and_the_older_status_agree(doors, session, operator, done):
     queued(doors, operator, priority=0)
     queued(doors, operator, priority=9)
@@ -396,6 +398,7 @@ def test_a_stream_reads_its_own_tenant_and_leaves_nothing_in_reach(doors, operat
         tenancy._set(before)
 
 
+@pytest.mark.requirement("automation:W10")
 def test_the_queue_answers_the_same_at_many_jobs(session, doors, operator):
     from django.db import connection
     from django.test.utils import CaptureQueriesContext

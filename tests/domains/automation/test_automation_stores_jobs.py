@@ -82,6 +82,7 @@ def test_only_workers_that_were_seen_of_late_are_said_to_work(session):
     assert jobqueries.stats(session.tenant, now)["workers"] == 1
 
 
+@pytest.mark.requirement("automation:W13")
 def test_a_mode_that_was_not_derived_is_refused_before_anything_is_queued(asked, session):
     from trueup.kernel.errors import UsageError
 

@@ -61,6 +61,7 @@ def test_a_page_of_many_parts_counts_once_against_the_limits(session, asked, dra
     assert len(hops(session, job["executions"][0])) > 20
 
 
+@pytest.mark.requirement("automation:W2")
 @pytest.mark.parametrize("strategy", ["vanilla", "stealth", "matrix"])
 def test_page_script_sees_that_a_program_is_at_work_in_every_tier(session, asked, drain, site_of, strategy):
     html = "<body><p id='w'></p><p id='ua'></p><script>w.textContent=String(navigator.webdriver);ua.textContent=navigator.userAgent</script>"
@@ -82,6 +83,7 @@ def test_page_script_sees_that_a_program_is_at_work_in_every_tier(session, asked
         assert [(one["profile"], one["with"], one["changed"]) for one in compared] == [("desktop-dark", "desktop", 0.0)]
 
 
+@pytest.mark.requirement("automation:FR-P8")
 def test_a_redirect_in_a_browser_to_a_forbidden_place_is_refused_and_nothing_is_sent_there(session, asked, drain, site_of):
     with Forbidden() as forbidden:
 
@@ -116,6 +118,7 @@ def test_a_target_that_asks_a_browser_to_leave_is_left_alone_by_every_tier(sessi
     assert (shown(session, id)["state"], shown(session, id)["error"]["code"]) == ("failed", "TARGET_BLOCKED")
 
 
+@pytest.mark.requirement("automation:FR-O4")
 def test_a_slow_page_is_timed_out_and_a_running_one_cancelled_at_once(session, run, asked, drain, site_of):
     began = []
 

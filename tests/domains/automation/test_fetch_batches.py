@@ -20,6 +20,7 @@ from trueup.domains.automation.actions_batches import FetchJobs
 from trueup.domains.automation.actions_policies import SwitchOff
 from trueup.domains.automation.egress.spool import folder_of
 from trueup.domains.automation.models import Run
+from trueup.domains.automation.web import evidence
 from trueup.kernel.errors import Refused
 from trueup.kernel.evidence import queries
 from trueup.kernel.work.actions import CancelJob
@@ -75,6 +76,9 @@ def test_one_entry_names_all_and_each_has_its_own_pages_hops_and_manifest(sessio
         assert stored(session, row.summary["sha256"]) == f"<h1>/{number}</h1>".encode()
         manifest = jobqueries.manifest_of(ctx, row)
         assert (manifest["job"], manifest["url"], manifest["ended"]) == (str(id), site.url(f"/{number}"), "completed")
+        page = evidence.attempt(ctx, row, refused=False)
+        asked_for = [hop["url"] for hop in page["hops"] if not hop["url"].endswith("/robots.txt")]
+        assert (asked_for, page["all_hops"], page["refused_hops"]) == ([site.url(f"/{number}")], len(page["hops"]), 0)
         mine = [hop["url"] for hop in jobqueries.egress(ctx, id) if not hop["url"].endswith("/robots.txt")]
         assert mine == [site.url(f"/{number}")]
         assert shown(session, id)["result"]["status"] == 200

@@ -69,6 +69,7 @@ def test_an_empty_queue_says_how_to_begin_and_asks_for_nothing_again(doors, view
     assert not CLEAN.search(page)
 
 
+@pytest.mark.requirement("automation:W18")
 def test_a_job_is_asked_for_from_the_form_and_found_in_the_queue(doors, operator, session):
     place = submitted(operator, payload="", priority="2")
     row = jobs(session).get()
@@ -249,6 +250,7 @@ def test_what_was_erased_or_changed_is_said_where_it_would_stand(doors, viewer, 
     assert "is not what was stored" in page.text
 
 
+@pytest.mark.requirement("automation:W11")
 def test_dead_letters_are_all_that_ended_badly_and_one_is_tried_again(doors, operator, viewer, ended, session):
     page = doors.get(f"{AT}/dead/", client=operator).text
     listed = set(re.findall(r"/automation/jobs/([0-9a-f-]{36})/", page))

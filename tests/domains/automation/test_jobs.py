@@ -73,6 +73,7 @@ def hops(session, row):
     return [json.loads(line) for line in stored(session, row["egress"]).splitlines()[1:]]
 
 
+@pytest.mark.requirement("automation:FR-O2")
 def test_a_job_is_done_and_all_of_it_is_kept(session, asked, drain, site_of):
     with answering(text("<h1>hi</h1>")) as site:
         site_of(site, own=False)
@@ -89,6 +90,7 @@ def test_a_job_is_done_and_all_of_it_is_kept(session, asked, drain, site_of):
     assert (entry["note"]["job"], entry["note"]["record"], entry["note"]["refused"]) == (str(id), row["egress"], [])
 
 
+@pytest.mark.requirement("automation:FR-P1")
 def test_a_job_to_a_place_that_no_rule_opens_is_refused_and_nothing_is_queued(session, asked):
     with pytest.raises(PolicyViolation) as refused:
         asked("http://10.1.2.3/")
@@ -99,7 +101,7 @@ def test_a_job_to_a_place_that_no_rule_opens_is_refused_and_nothing_is_queued(se
     assert Run.objects.filter(tenant=session.tenant).count() == 0
 
 
-@pytest.mark.requirement("automation:FR-P8")
+@pytest.mark.requirement("automation:FR-P8", "automation:W13")
 def test_a_domain_that_is_not_the_hosts_is_refused(asked, site_of):
     with answering(text("x")) as site:
         site_of(site)
@@ -108,6 +110,7 @@ def test_a_domain_that_is_not_the_hosts_is_refused(asked, site_of):
         asked(site.url("/"), domain="127.0.0.1")
 
 
+@pytest.mark.requirement("automation:W13")
 @pytest.mark.parametrize(
     ("job", "words"),
     [
@@ -136,6 +139,7 @@ def test_the_same_key_is_the_same_job_and_another_request_under_it_a_conflict(as
             asked(site.url("/b"), key="k")
 
 
+@pytest.mark.requirement("automation:FR-O2", "automation:W7")
 def test_a_page_that_takes_longer_than_the_job_may_is_timed_out(session, asked, drain, site_of):
     async def slow(_request):
         await asyncio.sleep(5)
@@ -149,6 +153,7 @@ def test_a_page_that_takes_longer_than_the_job_may_is_timed_out(session, asked, 
     assert (job["state"], job["error"]["code"], len(job["executions"])) == ("timed_out", "JOB_TIMEOUT", 1)
 
 
+@pytest.mark.requirement("automation:FR-O4")
 def test_a_running_job_is_cancelled_within_two_seconds_and_what_left_is_on_record(session, run, asked, drain, site_of):
     asked_for = []
 
@@ -203,6 +208,7 @@ def test_limits_postpone_a_job_and_its_attempts_do_not_count(session, asked, dra
     assert (waiting["attempts"], waiting["error"]["code"], waiting["executions"]) == (0, "POSTPONED", [])
 
 
+@pytest.mark.requirement("automation:FR-P1", "automation:FR-P6", "automation:W11")
 def test_what_is_queued_is_refused_when_a_rule_changed(session, run, asked, drain, site_of):
     with answering(text("x")) as site:
         site_of(site, own=True)
@@ -228,6 +234,7 @@ def test_a_job_whose_authorization_ends_or_whose_host_is_switched_off_is_refused
     assert shown(session, id)["state"] == "denied"
 
 
+@pytest.mark.requirement("automation:FR-P8")
 def test_a_redirect_to_a_forbidden_place_is_refused(session, asked, drain, site_of):
     async def away(_request):
         return web.Response(status=302, headers={"Location": "http://127.0.0.1:9/"})
@@ -251,6 +258,7 @@ def test_targets_of_ones_own_are_told_the_job_and_no_other(session, asked, drain
         assert told == [str(id) if own else None]
 
 
+@pytest.mark.requirement("automation:W7")
 def test_an_attempt_that_was_written_down_before_its_worker_died_is_not_made_again(session, asked, drain, site_of):
     from trueup.kernel.work.models import Job
 

@@ -40,7 +40,7 @@ def ask(server, place):
     return call
 
 
-@pytest.mark.requirement("automation:9.3")
+@pytest.mark.requirement("automation:9.3", "automation:W8")
 def test_a_thousand_posts_of_one_key_by_many_clients_at_once_are_exactly_one_job(server, place, ask):
     body = json.dumps({"url": "https://a.org/", "job_type": "fetch", "key": "the-same"})
     given = {"Authorization": f"Bearer {place[1]}", "Content-Type": "application/json"}

@@ -66,6 +66,7 @@ def told(session, id):
     return job["state"], code, job["executions"][-1]["summary"], {one["rule"] for one in note["refused"]}
 
 
+@pytest.mark.requirement("automation:W2")
 def test_load_is_made_as_it_was_asked_for_and_every_request_is_counted(session, run, loads, drain):
     with Busy() as site:
         id = consented(run, session, site.port, "assault", max_requests=1_000, max_concurrent=10)
@@ -91,6 +92,7 @@ def test_load_is_made_as_it_was_asked_for_and_every_request_is_counted(session, 
     assert (note["strategy"], note["mode"], note["authorization"], note["allowed"]) == ("assault", "internal", [id, 4], 60)
 
 
+@pytest.mark.requirement("automation:FR-O7")
 @pytest.mark.parametrize("where", ["authorization", "policy"])
 def test_no_more_are_at_work_at_once_than_allowed_however_many_users_are_asked_for(session, run, loads, drain, where):
     most = {"max_concurrent": 3} if where == "authorization" else {"limits": {"concurrent": 3}}
@@ -150,6 +152,7 @@ def test_all_jobs_together_make_exactly_as_many_requests_as_the_ceiling_and_the_
     assert (state, code, summary["requests"], rules) == ("denied", "POLICY_VIOLATION", 20, {"ceiling.requests"})
 
 
+@pytest.mark.requirement("automation:FR-P5")
 def test_the_limits_of_the_policy_hold_over_load_too(session, run, loads, drain):
     with Busy(0.0) as site:
         consented(run, session, site.port, "assault", limits={"per_minute": 7})
@@ -199,7 +202,7 @@ def of_an_operator(run, session, port):
     return {"roles": ["operator"]}
 
 
-@pytest.mark.requirement("automation:FR-P3")
+@pytest.mark.requirement("automation:FR-P3", "automation:FR-P2")
 @pytest.mark.parametrize(
     ("given", "rule"),
     [

@@ -53,7 +53,7 @@ def at_once(tenant, count, ask):
         return list(threads.map(call, range(count)))
 
 
-@pytest.mark.requirement("automation:FR-P5")
+@pytest.mark.requirement("automation:FR-P5", "automation:W8")
 def test_of_200_parallel_callers_exactly_the_limit_begins(session):
     turns = at_once(session.tenant, 200, lambda: meters.begin(session.tenant, A, Limits(7, 30, 1_000), NOW))
     assert sum(turn.allowed for turn in turns) == 7
@@ -61,6 +61,7 @@ def test_of_200_parallel_callers_exactly_the_limit_begins(session):
     assert len({turn.lease for turn in turns if turn.allowed}) == 7
 
 
+@pytest.mark.requirement("automation:FR-O7")
 def test_no_more_run_at_once_than_the_limit_and_what_ends_makes_room(session):
     tenant, one = session.tenant, Limits(100, 100, 1)
     first = meters.begin(tenant, A, one, NOW)
@@ -138,6 +139,7 @@ def opened(tenant, at=NOW):
         breakers.failed(tenant, A, "status 503", at)
 
 
+@pytest.mark.requirement("automation:W14")
 def test_of_many_callers_one_alone_is_the_probe(session):
     opened(session.tenant)
     again = breakers.of(session.tenant, A).until

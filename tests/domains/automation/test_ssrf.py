@@ -102,7 +102,7 @@ def test_no_address_is_reached_by_a_redirect_of_an_allowed_page(forbidden):
     assert sum(not hop.allowed for hop in gate.record.hops) > len(rows) - 5
 
 
-@pytest.mark.requirement("automation:AR-12", "automation:W13")
+@pytest.mark.requirement("automation:AR-12", "automation:W13", "automation:FR-P2")
 def test_every_address_is_refused_when_a_job_is_asked_for_and_each_refusal_is_an_entry(session, run, asked, forbidden):
     run(PutPolicy, host="*", ports=[80, 443, forbidden.port])
     run(SetListing, listing="denylist")

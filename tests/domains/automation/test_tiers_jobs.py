@@ -110,6 +110,7 @@ def test_a_page_that_was_paid_for_before_its_run_began_is_counted_once(session, 
     assert shown(session, id)["state"] == "completed", shown(session, id)["error"]
 
 
+@pytest.mark.requirement("automation:W2")
 @pytest.mark.parametrize("tier", ["assault", "custom"])
 def test_page_script_sees_that_a_program_is_at_work_in_the_tiers_of_ones_own_too(session, run, asked, drain, tier):
     async def handler(_request):

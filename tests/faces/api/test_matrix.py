@@ -11,7 +11,7 @@ def entries(doors):
     return queries.entries(doors.session.tenant, limit=100_000)
 
 
-@pytest.mark.requirement("kernel:api.matrix")
+@pytest.mark.requirement("kernel:api.matrix", "automation:W15")
 def test_every_cell_of_the_matrix_is_as_the_policies_say(doors):
     from trueup.kernel.actions.registry import registered
     from trueup.kernel.policy.engine.matrix import Answer, roles_matrix

@@ -27,7 +27,7 @@ def addresses(patterns=None, prefix="/"):
     return found
 
 
-@pytest.mark.requirement("kernel:api.open-list")
+@pytest.mark.requirement("kernel:api.open-list", "automation:AR-8", "automation:W12")
 def test_without_a_credential_everything_but_the_open_list_answers_401_or_leads_to_the_login(doors):
     asked = addresses() | {"/nowhere", "/api/", "/api/v1", "/api/v1/nowhere", "/metrics", "/facts", "/static", "/login", "//"}
     assert len(asked) > 60
@@ -107,6 +107,7 @@ def test_another_name_for_the_server_is_not_answered(doors):
         assert doors.get("/health/live", host=name).status == 400
 
 
+@pytest.mark.requirement("automation:W18")
 def test_the_figures_are_for_who_operates_audits_or_administers(doors):
     expected = {"owner": 200, "admin": 200, "operator": 200, "analyst": 403, "approver": 403, "auditor": 200, "viewer": 403}
     assert {role: doors.get("/metrics", key=doors.key(role)).status for role in ROLES} == expected
@@ -117,6 +118,7 @@ def test_the_figures_are_for_who_operates_audits_or_administers(doors):
     assert "INVENTED" not in doors.get("/metrics", key=doors.key("owner")).text
 
 
+@pytest.mark.requirement("automation:AR-18", "automation:W3")
 def test_readiness_names_each_check_and_fails_with_any_of_them(doors):
     first = doors.get("/health/ready").json
     assert {name for name, check in first["checks"].items() if not check["ok"]} == {"worker"}

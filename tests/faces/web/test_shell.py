@@ -222,6 +222,7 @@ def test_a_page_that_there_is_not_says_so_within_the_shell(page):
     assert (answer.status, "Nothing here" in answer.text, "Administration" in answer.text) == (404, True, True)
 
 
+@pytest.mark.requirement("automation:W18")
 def test_home_shows_entries_and_claims_that_are_stored_and_nothing_else(known, run, page):
     from datetime import UTC, datetime
 

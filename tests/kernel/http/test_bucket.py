@@ -16,6 +16,7 @@ steps = st.lists(st.floats(-3, 5, allow_nan=False), min_size=1, max_size=60)
 limits = st.builds(Limit, rate=st.floats(0.1, 20), burst=st.integers(1, 10))
 
 
+@pytest.mark.requirement("automation:AR-10", "automation:W14")
 @given(limit=limits, steps=steps)
 def test_in_no_span_of_time_do_more_tokens_leave_than_burst_and_rate_allow(limit, steps):
     level, now, given_at, latest = None, 100.0, [], 0.0
@@ -44,6 +45,7 @@ def test_who_was_refused_and_waits_as_told_is_let_through(limit, steps):
             return
 
 
+@pytest.mark.requirement("automation:W14")
 def test_a_bucket_is_full_at_first_and_never_holds_more_than_its_burst():
     limit = Limit(rate=1, burst=3)
     level = Level(3.0, 0.0)
@@ -63,7 +65,7 @@ def taken(buckets, caller, limit, tries):
     return found
 
 
-@pytest.mark.requirement("kernel:api.rate-limit")
+@pytest.mark.requirement("kernel:api.rate-limit", "automation:AR-10")
 def test_two_hundred_requests_at_once_take_no_token_twice(tmp_path):
     buckets, limit = Buckets(tmp_path / "limits", clock=lambda: 5.0), Limit(rate=1, burst=50)
     start, found = threading.Barrier(200), []

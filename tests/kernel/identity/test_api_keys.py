@@ -45,7 +45,7 @@ def test_an_agents_key_says_so(people, maker, session):
     assert by_key(people.key(maker, "operator", agent=True), session.now()).principal.is_agent
 
 
-@pytest.mark.requirement("kernel:identity.keys-hashed")
+@pytest.mark.requirement("kernel:identity.keys-hashed", "automation:AR-8")
 def test_the_secret_is_stored_nowhere(people, maker, session, home, log):
     from django.apps import apps
 
@@ -70,6 +70,7 @@ def test_an_unknown_key_is_none(session):
     assert by_key(new_key().text, session.now()) is None
 
 
+@pytest.mark.requirement("automation:AR-8")
 def test_a_key_ends_when_it_expires(people, maker, session):
     until = session.now() + timedelta(hours=1)
     text = people.key(maker, "viewer", expires_at=until)
@@ -77,6 +78,7 @@ def test_a_key_ends_when_it_expires(people, maker, session):
     assert by_key(text, until) is None
 
 
+@pytest.mark.requirement("automation:AR-8")
 def test_a_key_ends_when_it_is_revoked_and_stays_so(people, maker, session):
     text = people.key(maker, "viewer")
     key = row_of(session).id
@@ -86,6 +88,7 @@ def test_a_key_ends_when_it_is_revoked_and_stays_so(people, maker, session):
         people.run(maker, actions().RotateApiKey, key=key, secret="a" * 43)
 
 
+@pytest.mark.requirement("automation:AR-8")
 @pytest.mark.parametrize(("overlap", "works"), [(0, False), (3600, True)])
 def test_after_a_rotation_the_old_secret_works_for_the_overlap_alone(people, maker, session, overlap, works):
     from trueup.kernel.identity.credentials import new_key

@@ -168,6 +168,7 @@ def test_a_key_of_a_wrong_size_is_damaged(session, vault, put, size):
         vault.reveal(session.tenant, "token")
 
 
+@pytest.mark.requirement("automation:W14")
 def test_two_sealings_of_one_value_share_no_bytes(session, vault):
     one = vault.seal(session.tenant, "token", 1, SecretStr(PLANTED))
     other = vault.seal(session.tenant, "token", 1, SecretStr(PLANTED))

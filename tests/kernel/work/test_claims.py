@@ -39,6 +39,7 @@ def test_a_claimed_job_is_nobody_else_s_while_its_lease_runs(submit, take):
     assert take("two", at=29.9) == []
 
 
+@pytest.mark.requirement("automation:AR-2")
 def test_an_expired_lease_is_taken_over_and_the_attempt_counts(submit, take, job):
     (id,) = submit("work.noop")
     (first,) = take("one", at=0)
@@ -47,6 +48,7 @@ def test_an_expired_lease_is_taken_over_and_the_attempt_counts(submit, take, job
     assert job(id)["worker"] == "two"
 
 
+@pytest.mark.requirement("automation:AR-2")
 def test_a_job_whose_workers_are_lost_again_and_again_becomes_a_dead_letter(submit, take, job):
     (id,) = submit("work.noop", max_attempts=2)
     assert take(at=0)
@@ -125,6 +127,7 @@ def test_the_urgent_go_first_and_the_old_overtake_them(submit, take, clock):
     assert ids(take(want=3)) == [old, urgent, normal]
 
 
+@pytest.mark.requirement("automation:W11")
 def test_a_job_does_not_run_before_its_time(submit, take, clock):
     (later,) = submit("work.noop", not_before=(clock.at + timedelta(hours=1)).isoformat())
     assert take() == []
@@ -154,6 +157,7 @@ def test_the_store_itself_refuses_a_second_running_job_of_a_key(submit, take, se
         Job.objects.filter(tenant=session.tenant).update(state="running")
 
 
+@pytest.mark.requirement("automation:FR-O7")
 def test_a_tenant_s_limit_holds_across_workers(submit, take, run):
     from trueup.kernel.work.actions import SetLimit
 
@@ -242,6 +246,7 @@ def test_a_clock_that_is_stepped_back_loses_no_job_and_frees_no_lease(submit, ta
     assert ids(take("two", at=10)) == [new]
 
 
+@pytest.mark.requirement("automation:W9")
 def test_the_queue_is_read_through_its_index_however_many_jobs_have_ended(submit, session, backend):
     from django.db import connection, transaction
 

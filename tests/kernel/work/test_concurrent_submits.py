@@ -5,7 +5,7 @@ import threading
 import pytest
 
 
-@pytest.mark.requirement("kernel:work.one-key-one-job")
+@pytest.mark.requirement("kernel:work.one-key-one-job", "automation:W8")
 def test_a_thousand_submits_of_one_key_from_thirty_two_clients_are_one_job(session, submit):
     from django.db import connection
 

@@ -1,5 +1,6 @@
 """Every order of events that can meet a job, played on the real store against a model of five lines."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from trueup.kernel.work.engine.states import ENDED, Move, State, after
 EVENTS = ("claim", "expire", "succeed", "stale", "retry", "refuse", "return", "cancel", "replay")
 
 
+@pytest.mark.requirement("automation:AR-2")
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=14))
 def test_whatever_happens_in_whatever_order_the_job_is_where_the_model_says(session, submit, run, events):

@@ -76,6 +76,7 @@ def test_a_job_that_can_never_be_done_is_not_taken(run, session, input, error, w
     assert sum(queries.counts(session.tenant).values()) == 0
 
 
+@pytest.mark.requirement("automation:FR-O1")
 def test_a_submitted_job_is_committed_with_its_action_or_not_at_all(session):
     from trueup.kernel.actions.ports import JobRequest
     from trueup.kernel.work import queries

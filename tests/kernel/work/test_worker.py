@@ -30,6 +30,7 @@ def test_a_job_is_done_and_says_what_came_of_it(submit, job, drain):
     assert kinds.SEEN == [("testing.note", {"a": 1})]
 
 
+@pytest.mark.requirement("automation:W9")
 def test_five_hundred_jobs_are_each_done_once(submit, session, drain):
     from trueup.kernel.work import queries
     from trueup.kernel.work.models import JobEvent
@@ -40,6 +41,7 @@ def test_five_hundred_jobs_are_each_done_once(submit, session, drain):
     assert JobEvent.objects.filter(tenant=session.tenant, what="done").count() == 500
 
 
+@pytest.mark.requirement("automation:AR-2")
 @pytest.mark.parametrize(
     ("how", "state", "attempts", "error"),
     [
@@ -167,6 +169,7 @@ def test_a_cancelled_process_is_killed(submit, job, run, worker):
     until(lambda: job(id)["state"] == "cancelled", seconds=3)
 
 
+@pytest.mark.requirement("automation:FR-O6")
 def test_a_worker_that_stops_gives_its_jobs_back(submit, job, worker):
     (id,) = submit("work.sleep", args={"seconds": 60})
     made = worker()
@@ -176,6 +179,7 @@ def test_a_worker_that_stops_gives_its_jobs_back(submit, job, worker):
     assert whats(job(id)) == ["claim", "return"]
 
 
+@pytest.mark.requirement("automation:FR-O6")
 def test_a_worker_that_stops_lets_jobs_end_that_are_about_to(submit, job, worker):
     (id,) = submit("work.sleep", args={"seconds": 0.5})
     made = worker()
@@ -202,6 +206,7 @@ def test_a_worker_keeps_up_its_leases(submit, job, worker):
     assert job(id)["attempts"] == 1
 
 
+@pytest.mark.requirement("automation:W7")
 def test_the_jobs_of_a_worker_that_died_are_freed_without_waiting_for_their_leases(submit, job, session, drain):
     from trueup.kernel.work import claims
     from trueup.kernel.work.models import WorkerRow
@@ -241,6 +246,7 @@ def test_workers_are_listed_as_they_last_said_of_themselves(session, worker, dra
     assert queries.workers()[0]["state"] == "stopped"
 
 
+@pytest.mark.requirement("automation:W9")
 def test_a_job_starts_soon_after_it_was_submitted(submit, job, worker, run):
     worker()
     time.sleep(0.5)

@@ -18,7 +18,7 @@ from trueup.kernel.actions.base import Action, Context, Input, Outcome
 from trueup.kernel.errors import Refused
 from trueup.kernel.evidence.artifacts import Artifact, Content
 from trueup.kernel.evidence.engine.fact import Fact
-from trueup.kernel.rows import insert_all
+from trueup.kernel.rows import insert
 from trueup.kernel.work.errors import JobCancelled
 from trueup.kernel.work.fence import JointFence
 
@@ -97,7 +97,8 @@ class FetchJobs(Action[FetchJobsInput, JointFence, Fetched]):
     def apply(self, ctx: Context, input: FetchJobsInput, loaded: JointFence, prepared: Fetched) -> Outcome:
         """Write down how each ended whose job is still this worker's; the others are left out."""
         held = [one for one in prepared.attempts if one.input.job in loaded.held]
-        insert_all([Run(tenant=ctx.tenant, **row_of(ctx, one.input, one.args, one.done)) for one in held])
+        rows = [{"tenant": ctx.tenant, **row_of(ctx, one.input, one.args, one.done)} for one in held]
+        insert(Run, [*rows[0]] if rows else (), [[*row.values()] for row in rows])
         lowered = _settled(ctx, held)
         known = [fact for one in held for fact in _facts(ctx, one)]
         lost = [str(one.input.job) for one in prepared.attempts if one.input.job not in loaded.held]

@@ -152,7 +152,8 @@ def _written(ctx: Context, reach: Reach, found: Found, body: Response | None, wh
 
 def cut_off(ctx: Context, reach: Reach) -> list[Artifact]:
     """Keep what attempts before this one had sent whose worker was killed: their own records went with it."""
-    rows = spool.left_over(ctx.ports.data, [reach.job], but=reach.spool.path).get(reach.job, [])
+    mine = reach.spool.path if reach.spool else ctx.ports.data
+    rows = spool.left_over(ctx.ports.data, [reach.job], but=mine).get(reach.job, [])
     return keep_cut_off(ctx, rows)
 
 

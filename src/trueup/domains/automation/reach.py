@@ -77,8 +77,8 @@ class Reach:
         self.shared = shared or Shared(at_once, lambda: desk.ask(live), None, OnceRead(StoredCopies(desk, ctx.tenant)), locks())
         self.contact = contact()
         self.agent = user_agent(self.contact)
-        self.spool = Spool(ctx.ports.data, job)
         leaving = self.shared.leaving
+        self.spool = None if leaving else Spool(ctx.ports.data, job)
         self.record = Record(self.snapshot().digest, leaving=partial(leaving, str(job)) if leaving else self.spool)
         self.until = time.monotonic() + args.request.timeout_seconds
         self.asked = Asked(
@@ -135,7 +135,8 @@ class Reach:
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
         await self._stack.aclose()
-        self.spool.close()
+        if self.spool is not None:
+            self.spool.close()
 
     def require_wanted(self) -> None:
         """Leave when the job must stop.

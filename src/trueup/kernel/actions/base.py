@@ -34,9 +34,13 @@ def has_nul(data: Any) -> bool:
     """Tell whether JSON-able data holds a NUL character in any text."""
     if isinstance(data, str):
         return "\0" in data
-    if isinstance(data, Mapping):
-        return any(has_nul(key) or has_nul(value) for key, value in data.items())
-    return isinstance(data, list | tuple) and any(has_nul(item) for item in data)
+    if isinstance(data, dict):  # by far the most common, and asked first: whether it is a Mapping takes ten times as long
+        return any(map(has_nul, data)) or any(map(has_nul, data.values()))
+    if isinstance(data, list | tuple):
+        return any(map(has_nul, data))
+    if data is None or isinstance(data, bool | int | float):
+        return False
+    return isinstance(data, Mapping) and has_nul(dict(data))
 
 
 @dataclass(frozen=True, slots=True)

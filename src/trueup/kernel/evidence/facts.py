@@ -26,7 +26,7 @@ def prepared(facts: Sequence[Fact]) -> list[Fact]:
     """
     for fact in facts:
         check(fact)
-    return [replace(fact, id=fact.id or str(uuid4())) for fact in facts]
+    return [fact if fact.id else replace(fact, id=str(uuid4())) for fact in facts]
 
 
 def digest(facts: Sequence[Fact]) -> dict[str, str | int]:
@@ -46,7 +46,7 @@ def store(tenant: UUID, entry: int, facts: Sequence[Fact]) -> None:
         _COLUMNS,
         (
             (
-                UUID(fact.id),
+                fact.id,
                 tenant,
                 fact.subject,
                 fact.predicate,

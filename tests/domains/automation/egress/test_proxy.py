@@ -168,6 +168,21 @@ def test_nobody_else_uses_the_proxy():
         assert asyncio.run(go(*lines)) == ((407, "egress.proxy.credential"), 0, 1, 'basic realm="trueup"')
 
 
+def test_more_connections_than_a_browser_has_are_turned_away():
+    async def go():
+        async with Server() as server, World(server, limits=Limits(connections=1)) as world:
+            assert (await world.get(server))[0] == 200
+            first, world.reader, world.writer = world.writer, *await asyncio.open_connection("127.0.0.1", world.proxy.port)
+            turned_away = (await world.hear())[:2]
+            first.close()
+            await world.again()
+            while (answer := await world.get(server))[0] == 503:
+                await world.again()
+            return turned_away, answer[0], world.proxy.counts.busy >= 1
+
+    assert asyncio.run(go()) == ((503, "egress.proxy.busy"), 200, True)
+
+
 def test_credentials_of_two_runs_differ_and_are_not_shown():
     async def go():
         async with World() as one, World() as other:

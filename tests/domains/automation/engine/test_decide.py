@@ -31,6 +31,7 @@ def asked_of(*policies, listing=Listing.ALLOWLIST, authorizations=(), killed=(),
 PLAIN = HostPolicy("p1", 2, "example.org")
 
 
+@pytest.mark.requirement("automation:FR-P4", "automation:W5")
 def test_what_no_policy_names_is_refused_on_an_allowlist_and_allowed_on_a_denylist():
     assert asked_of().rule_ids == ("policy.allowlist",)
     assert asked_of(listing=Listing.DENYLIST).rule_ids == ("policy.denylist",)
@@ -141,7 +142,7 @@ def test_a_job_that_froze_an_authorization_uses_no_other():
     assert asked_of(listed, authorizations=[authorization()], strategy=Strategy.STEALTH, authorization="a1").allowed
 
 
-@pytest.mark.requirement("automation:AR-19")
+@pytest.mark.requirement("automation:AR-19", "automation:FR-P3")
 @pytest.mark.parametrize("strategy", list(Strategy))
 @pytest.mark.parametrize(("mode", "granted"), [(Mode.PUBLIC, None), (Mode.CUSTOMER, LETTER), (Mode.INTERNAL, OWN)])
 def test_each_mode_opens_what_the_ladder_says(mode, granted, strategy):
@@ -166,6 +167,35 @@ def test_each_mode_opens_what_the_ladder_says(mode, granted, strategy):
 def test_load_on_a_target_needs_all_of_ownership_list_role_window_and_a_second_person(change, rule):
     whole = {"granted": OWN, "listed": ALL, "allowed": ALL} | change
     assert refusal(Strategy.ASSAULT, **whole) == rule
+
+
+@pytest.mark.requirement("automation:FR-P2")
+def test_rules_are_asked_in_one_order_and_the_first_that_refuses_is_named():
+    """One target that every rule refuses: whichever is mended, the next in the order answers."""
+    url, asked = "http://127.0.0.1:81/b", {"strategy": Strategy.ASSAULT, "roles_allow": frozenset({Strategy.VANILLA})}
+    bad = HostPolicy("p", 1, "127.0.0.1", denied=True, paths=("/a",))
+    good, windowed = replace(bad, denied=False), {"opens": NOW, "closes": NOW + timedelta(minutes=30)}
+    opened = authorization("127.0.0.1", ports=frozenset({81}), granted=replace(LOOPBACK, own=False), inside=True)
+    own = replace(opened, granted=replace(LOOPBACK, strategies=frozenset({Strategy.VANILLA})))
+    full = replace(opened, granted=LOOPBACK, **windowed)
+    listed, roles = replace(good, paths=(), strategies=ALL), {"roles_allow": ALL}
+    steps = [
+        ("egress.url.userinfo", asked_of(bad, url="http://u@127.0.0.1:81/b", killed=["*"], **asked)),
+        ("kill_switch", asked_of(bad, url=url, killed=["*"], **asked)),
+        ("policy.p", asked_of(bad, url=url, **asked)),
+        ("egress.address.loopback", asked_of(good, url=url, **asked)),
+        ("policy.path", asked_of(good, url=url, authorizations=[opened], **asked)),
+        ("tier.mode", asked_of(replace(good, paths=()), url=url, authorizations=[opened], **asked)),
+        ("tier.policy", asked_of(replace(good, paths=()), url=url, authorizations=[own], **asked)),
+        ("tier.role", asked_of(listed, url=url, authorizations=[own], **asked)),
+        ("tier.authorization", asked_of(listed, url=url, authorizations=[own], **{**asked, **roles})),
+        ("tier.approval", asked_of(listed, url=url, authorizations=[full], **{**asked, **roles})),
+    ]
+    assert [found.rule_ids for _, found in steps] == [(rule,) for rule, _ in steps]
+    approved = replace(full, granted=replace(LOOPBACK, approved=True))
+    assert asked_of(listed, url=url, authorizations=[approved], **{**asked, **roles}).rule_ids == ("tier.window",)
+    whole = replace(full, granted=replace(LOOPBACK, approved=True, windowed=True))
+    assert asked_of(listed, url=url, authorizations=[whole], **{**asked, **roles}).allowed
 
 
 def test_an_older_name_of_a_tier_is_understood_and_an_unknown_one_is_not():

@@ -23,6 +23,7 @@ def test_as_many_as_the_limit_begin_and_no_more():
     assert (answers[5].rule, answers[5].again) == ("limit.minute", NOW + MINUTE)
 
 
+@pytest.mark.requirement("automation:W14")
 @given(st.lists(st.integers(0, 4000), max_size=120).map(sorted), st.integers(1, 6), st.integers(1, 20))
 def test_no_window_of_a_minute_or_an_hour_holds_more(seconds, minute, hour):
     usage, granted = Usage(), []

@@ -29,6 +29,7 @@ def test_a_picture_does_not_differ_from_itself():
     assert not heatmap(found).any()
 
 
+@pytest.mark.requirement("automation:W4")
 def test_the_smallest_change_of_one_channel_counts():
     after = blank()
     after[7, 9, 2] -= 1

@@ -2,6 +2,8 @@
 
 from typing import get_args
 
+import pytest
+
 from tests.conftest import ROOT
 from trueup.domains.automation.browser.perform import _LEAVES
 from trueup.domains.automation.engine.codes import Code
@@ -18,6 +20,7 @@ def action_of(kind):
     return action
 
 
+@pytest.mark.requirement("automation:W4")
 def test_every_step_of_the_vocabulary_is_performed():
     holding = {action_of(kind) for kind in (If, ForEach, ScreenshotDiff)}
     assert {action_of(kind) for kind in KINDS} == set(_LEAVES) | holding

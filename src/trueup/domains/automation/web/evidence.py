@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from trueup.domains.automation import jobqueries
 from trueup.domains.automation.engine.waterfall import Waterfall, waterfall
@@ -60,7 +61,7 @@ def attempt(ctx: Context, run: Run, *, refused: bool) -> dict[str, Any]:
         "agent": manifest.get("user_agent", ""),
         "browser": manifest.get("browser"),
     }
-    hops = _part(found, "what left", lambda: _hops(read(ctx, run.record), manifest.get("frozen", {}), refused=refused))
+    hops = _part(found, "what left", lambda: _hops(read(ctx, run.record), run.job, manifest.get("frozen", {}), refused=refused))
     found |= hops or {"hops": [], "all_hops": 0, "refused_hops": 0, "more_hops": 0}
     found["archives"] = [one for kept_as in _ending(kept, ".har")[:ARCHIVES] if (one := _archive(ctx, found, kept_as))]
     console = _ending(kept, ".console.jsonl")[:1]
@@ -140,10 +141,13 @@ def _named(run: Run, kept: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any
     return [*own, *kept]
 
 
-def _hops(data: bytes, frozen: Mapping[str, Any], *, refused: bool) -> dict[str, Any]:
+def _hops(data: bytes, job: UUID, frozen: Mapping[str, Any], *, refused: bool) -> dict[str, Any]:
     lines = data.splitlines()
-    rows = [line for line in lines[1:] if not refused or b'"allowed":false' in line]
     about = json.loads(lines[0]) if lines else {}
+    if any(b'"job":"' in line for line in lines[1:]):  # the record of several jobs, each line of which names its own
+        lines = [b"", *(line for line in lines[1:] if f'"job":"{job}"'.encode() in line)]
+        about = {"hops": len(lines) - 1, "refused": [{"count": 1} for line in lines[1:] if b'"allowed":false' in line]}
+    rows = [line for line in lines[1:] if not refused or b'"allowed":false' in line]
     shown = [json.loads(line) for line in rows[:HOPS]]
     for hop in shown:
         hop["rules"] = [{"id": rule, "url": rule_page(rule, frozen)} for rule in hop["rule_ids"]]
