@@ -117,7 +117,7 @@ def test_an_entry_says_whether_it_is_covered_and_leads_to_its_proof(trail, audit
 
 
 @pytest.mark.sqlite
-@pytest.mark.requirement("automation:FR-P9")
+@pytest.mark.requirement("automation:FR-P9", "automation:W15")
 def test_a_changed_entry_shows_in_the_verification_that_the_trail_names(trail, auditor):
     from django.db import connection
 

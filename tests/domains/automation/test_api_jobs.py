@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.domains.automation.egress.sites import answering, text
-from tests.domains.automation.test_jobs import asked, drain, site_of  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, site_of  # noqa: F401 - fixtures
 from tests.support.doors import Doors
 from trueup.domains.automation import api_jobs, jobqueries
 from trueup.domains.automation.actions_policies import PutPolicy

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.domains.automation.egress.listening import Forbidden
 from tests.domains.automation.egress.sites import answering
-from tests.domains.automation.test_jobs import asked, drain, hops, shown, site_of, stored  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, hops, shown, site_of, stored  # noqa: F401 - fixtures
 from trueup.domains.automation import breakers, meters
 from trueup.domains.automation.actions_force import Revoke
 from trueup.kernel.secrets.actions import PutSecret

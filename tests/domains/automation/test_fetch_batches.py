@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.domains.automation.egress.sites import answering, text
-from tests.domains.automation.test_jobs import asked, drain, shown, site_of, stored  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, shown, site_of, stored  # noqa: F401 - fixtures
 from tests.kernel.work.conftest import until
 from trueup.domains.automation import breakers, jobqueries, meters
 from trueup.domains.automation.actions_batches import FetchJobs

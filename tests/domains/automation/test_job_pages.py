@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.domains.automation.egress.sites import answering, text
-from tests.domains.automation.test_jobs import asked, drain, site_of  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, site_of  # noqa: F401 - fixtures
 from tests.support.doors import Doors
 from trueup.domains.automation import jobqueries
 from trueup.domains.automation.actions_policies import PutPolicy

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tests.domains.automation.consent import consented
 from tests.domains.automation.egress.sites import answering
-from tests.domains.automation.test_jobs import drain  # noqa: F401 - a fixture
+from tests.domains.automation.test_fetch_jobs import drain  # noqa: F401 - a fixture
 from tests.support.doors import Doors
 from trueup.domains.automation.engine import jobtypes
 from trueup.kernel.secrets.actions import PutSecret

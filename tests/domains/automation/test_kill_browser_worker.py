@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from tests.domains.automation.egress.sites import answering
-from tests.domains.automation.test_jobs import asked, drain, shown, site_of  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, shown, site_of  # noqa: F401 - fixtures
 from trueup.domains.automation.actions_jobs import SubmitJobs
 from trueup.domains.automation.models import Run
 from trueup.kernel.evidence import queries

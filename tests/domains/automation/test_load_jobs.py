@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.domains.automation.consent import consented, verified
 from tests.domains.automation.egress.sites import Site, answering, text
-from tests.domains.automation.test_jobs import asked, drain, hops, shown  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, hops, shown  # noqa: F401 - fixtures
 from trueup.domains.automation import breakers, meters
 from trueup.domains.automation.actions_force import Revoke
 from trueup.domains.automation.actions_jobs import PerformJob, PolicyViolation, SubmitJobs

@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 
 from tests.domains.automation.egress.sites import answering
-from tests.domains.automation.test_jobs import asked, drain, site_of  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, site_of  # noqa: F401 - fixtures
 from trueup.domains.automation import meters, reliability
 from trueup.kernel.evidence import queries
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from tests.domains.automation.egress.listening import Forbidden
 from tests.domains.automation.egress.sites import answering, text
 from tests.domains.automation.egress.test_http import AGENT, gate_for, opened
-from tests.domains.automation.test_jobs import asked, drain, hops, shown, site_of, stored  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, hops, shown, site_of, stored  # noqa: F401 - fixtures
 from trueup.domains.automation.actions_jobs import PolicyViolation, SubmitJobs
 from trueup.domains.automation.actions_policies import PutPolicy, SetListing
 from trueup.domains.automation.egress.gate import HopRefused

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from tests.domains.automation.consent import consented, verified
 from tests.domains.automation.egress.sites import answering
-from tests.domains.automation.test_jobs import asked, drain, hops, shown, site_of, stored  # noqa: F401 - fixtures
+from tests.domains.automation.test_fetch_jobs import asked, drain, hops, shown, site_of, stored  # noqa: F401 - fixtures
 from trueup.domains.automation.actions_jobs import PolicyViolation
 from trueup.domains.automation.actions_policies import PutPolicy
 from trueup.domains.automation.engine.pacing import Pacing
