@@ -128,6 +128,22 @@ def test_nothing_goes_over_a_ceiling_and_what_it_holds_back_is_not_counted(sessi
     assert meters.usage(session.tenant, A, NOW).running == meters.usage(session.tenant, meters.key_of("a1"), NOW).running == 1
 
 
+def test_what_is_done_at_once_holds_as_much_as_limits_and_ceilings_leave_and_no_more(session):
+    asked, names = decision(concurrent=4), ["a", *(f"a/{number}" for number in range(2, 7))]
+    assert take(session.tenant, asked, NOW, within="a").allowed
+    assert meters.hold(session.tenant, asked, names, NOW) == meters.hold(session.tenant, asked, names, NOW) == 4
+    assert take(session.tenant, asked, NOW, within="b").rule == "ceiling.concurrent"
+    assert take(session.tenant, asked, NOW, within="a").allowed
+    meters.end(session.tenant, asked, "a/4")
+    assert take(session.tenant, asked, NOW, within="b").allowed
+    assert meters.hold(session.tenant, asked, names, NOW) == 3
+    for name in ("a", "a/2", "a/3", "b"):
+        meters.end(session.tenant, asked, name)
+    for name in (A, meters.key_of("a1")):
+        assert meters.usage(session.tenant, name, NOW).running == 0
+    assert len(meters.usage(session.tenant, A, NOW).begun) == 3
+
+
 def test_what_is_refused_is_not_counted(session):
     refused = decide(compiled([], listing=Listing.ALLOWLIST), "https://example.org/", Asked(), NOW)
     with pytest.raises(ValueError, match="not counted"):

@@ -31,7 +31,11 @@ def reliability(app: App, host: str | None) -> None:
 def shown(one: "Host", *, whole: bool) -> Iterator[str]:
     """Yield an authority as lines for people."""
     told = one.told
-    rate = f"{told.succeeded} of {told.counted} ({100 * told.low:.0f} to {100 * told.high:.0f} %)" if told.counted else "no run that counts"
+    rate = (
+        f"{told.succeeded} of {told.counted} ({100 * told.low:.0f} to {100 * told.high:.0f} %)"
+        if told.counted
+        else "no run that counts"
+    )
     times = f"  median {told.median_ms:.0f} ms, 95 % within {told.p95_ms:.0f} ms" if told.median_ms is not None else ""
     lowered = f"  limits at {100 * one.share:.0f} %: {one.ease.why}" if one.ease else ""
     yield f"{one.authority:<32} {told.standing:<10} {rate}{times}{lowered}"

@@ -161,4 +161,3 @@ class RowWatch:
             return None
         before, after = self._sides if self._tellers > 1 else map(_short, self._sides)
         return repeated(before), repeated(after)
-

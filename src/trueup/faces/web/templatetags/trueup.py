@@ -16,7 +16,10 @@ register = template.Library()
 
 SPRITE = "trueup/icons.svg"
 _STATES: dict[str, tuple[str, str]] = {
-    "good": ("circle-check", "pass done ok covered approved active running verified yes enabled succeeded resolved same allowed completed reliable"),
+    "good": (
+        "circle-check",
+        "pass done ok covered approved active running verified yes enabled succeeded resolved same allowed completed reliable",
+    ),
     "bad": ("circle-x", "fail failed damaged dead revoked rejected disabled critical denied stopped unreliable ended_badly"),
     "warn": (
         "alert-triangle",
