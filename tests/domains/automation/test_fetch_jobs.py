@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from datetime import timedelta
 from threading import Thread
@@ -40,7 +41,13 @@ def drain(session):
         from trueup.kernel.work.worker import Until, Worker
 
         worker = Worker(session.installation, **options)
-        worker.run(Until.DRAINED)
+        try:
+            worker.run(Until.DRAINED)
+        finally:
+            if threading.current_thread() is not threading.main_thread():
+                from django.db import connection
+
+                connection.close()  # the thread's own
         return worker
 
     return call

@@ -78,14 +78,6 @@ ALLOWED = {
     ): "the one job that this process was started for, by id and fence; its tenant is read from the row",
     (
         "kernel/work/claims.py",
-        "JobEvent.objects.bulk_create(events)",
-    ): "a worker does the jobs of every tenant: rows are claimed, watched and noted by id, each in its own tenant",
-    (
-        "kernel/work/claims.py",
-        "JobEvent.objects.bulk_create([_event(j.tenant, j.id, j.fence, now, 'claim', f'attempt {j.attempts}') for j in taken])",
-    ): "a worker does the jobs of every tenant: rows are claimed, watched and noted by id, each in its own tenant",
-    (
-        "kernel/work/claims.py",
         "TenantLimit.objects.values_list('tenant', 'running')",
     ): "a worker does the jobs of every tenant: rows are claimed, watched and noted by id, each in its own tenant",
     (
@@ -128,10 +120,6 @@ ALLOWED = {
         "kernel/work/outbox.py",
         "Delivery.objects.filter(open=True).values('tenant', 'subscriber', 'subject').annotate(head=Min('id')).values_list('head', flat=True)",
     ): "the dispatcher hands on the events of every tenant; each becomes a job of the event's own tenant",
-    (
-        "kernel/work/port.py",
-        "Job.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)",
-    ): "every row was made by row(), which is given the tenant",
     (
         "kernel/work/scheduler.py",
         "Schedule.objects.filter(enabled=True, next_at__lte=now).order_by('next_at')",

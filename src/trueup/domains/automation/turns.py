@@ -136,12 +136,15 @@ def _locked(tenant: UUID, names: Iterable[str], *, make: bool = True) -> dict[st
     return found
 
 
+_WRITE = "UPDATE automation_meter SET usage = %s WHERE id = %s AND tenant = %s"
+_WRITE_JSONB = "UPDATE automation_meter SET usage = %s::jsonb WHERE id = %s AND tenant = %s"
+
+
 def _write(tenant: UUID, changed: Sequence[tuple[int, Stored]]) -> None:
     if not changed:
         return
-    kind = "::jsonb" if sql.on_postgresql() else ""
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"UPDATE automation_meter SET usage = %s{kind} WHERE id = %s AND tenant = %s",  # noqa: S608 - a fixed clause
+            _WRITE_JSONB if sql.on_postgresql() else _WRITE,
             [(json.dumps(meters.written(stored)), id, sql.uid(tenant)) for id, stored in changed],
         )

@@ -35,7 +35,6 @@ def raw(value: object) -> bytes:
     return b"" if value is None else str(value).encode()
 
 
-@lru_cache(maxsize=256)
 def stamp(moment: datetime) -> str:
     """Return a moment as UTC text with microseconds and ``Z``.
 
@@ -44,7 +43,13 @@ def stamp(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError("a time without a zone is not a moment")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # of other zones two moments of a repeated hour are equal, and must not share one text
+    return _text(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+@lru_cache(maxsize=256)
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def salted(salt: str, data: bytes) -> str:
