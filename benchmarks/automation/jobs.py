@@ -3,7 +3,6 @@
 Peers get pages of the same site in the same run, where they are installed (``requirements/bench.txt``).
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -12,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.account import counted
 from benchmarks.automation.site import served
 from benchmarks.harness import measure, references, report
 
-HTTP, BROWSER, BATCH = 1000, 60, 100
+HTTP, BROWSER, BATCH, WARM = 1000, 60, 100, 8
 
 
 @contextmanager
@@ -44,60 +44,38 @@ def allowed(port: int, *, own: bool, at_once: int = 8) -> Iterator[Any]:
         session.close()
 
 
-def _tree() -> float:
-    """Return the CPU seconds of this process's living descendants."""
-    ticks, parents, times = os.sysconf("SC_CLK_TCK"), {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(fields[1])
-            times[int(entry.name)] = sum(map(int, fields[11:15])) / ticks
-    mine = {os.getpid()}
-    grew = True
-    while grew:
-        more = {pid for pid, parent in parents.items() if parent in mine and pid not in mine}
-        grew, mine = bool(more), mine | more
-    return sum(times[pid] for pid in mine if pid != os.getpid())
-
-
 def jobs(port: int, job: dict[str, Any], count: int, whose: str, slots: int, at_once: int = 8) -> dict[str, float]:
     """Submit and do so many jobs; return what one costs, the submitting included, the start of the browser not."""
-    with allowed(port, own=whose == "own", at_once=at_once) as session:
+    with counted() as spent, allowed(port, own=whose == "own", at_once=at_once) as session:
         from trueup.domains.automation.actions_jobs import SubmitJobs
-        from trueup.domains.automation.loop import LOOP
         from trueup.kernel.actions.runner import run
-        from trueup.kernel.work import handlers
-        from trueup.kernel.work.models import Job
-        from trueup.kernel.work.worker import Until, Worker
-
-        held, handlers._endings[:] = list(handlers._endings), []
+        from trueup.kernel.work import tallies
+        from trueup.kernel.work.worker import Worker
 
         def work(pages: range) -> None:
             rows = [{"url": f"http://127.0.0.1:{port}/{n}", **job} for n in pages]
             for at in range(0, len(rows), BATCH):
                 run(SubmitJobs, session.context(), {"jobs": rows[at : at + BATCH]})
-            Worker(session.installation, concurrency=slots).run(Until.DRAINED)
+            while (left := tallies.counts(session.tenant)).get("done") != {5: pages.stop}:
+                if wrong := set(left) - {"queued", "running", "delayed", "done"}:
+                    raise RuntimeError(f"jobs are {', '.join(sorted(wrong))}")
+                time.sleep(0.02)
 
-        work(range(8))  # starts what is started once
-        handlers._endings[:] = []
-        began, cpu, others = time.perf_counter(), time.process_time(), _tree()
-        work(range(8, 8 + count))
-        wall, spent, children = time.perf_counter() - began, time.process_time() - cpu, _tree() - others
-        done = Job.objects.filter(tenant=session.tenant, state="done").count()
-        if done != count + 8:
-            raise RuntimeError(f"{done} of {count + 8} jobs are done")
-        LOOP.close()
-        handlers._endings[:] = held
-    total = spent + children
+        worker = Worker(session.installation, concurrency=slots)
+        worker.start()
+        try:
+            work(range(WARM))  # starts what is started once
+            began, before, own = time.perf_counter(), spent(), time.process_time()
+            work(range(WARM, WARM + count))
+            wall, total, ours = time.perf_counter() - began, spent() - before, time.process_time() - own
+        finally:
+            worker.stop()
     return {
         "cpu_s": total,
         "wall_s": wall,
         "cpu_ms_a_job": total / count * 1000,
         "jobs_per_s": count / wall,
-        "ours_ms": spent / count * 1000,
+        "ours_ms": ours / count * 1000,
     }
 
 

@@ -12,12 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.automation.jobs import BROWSER, jobs
+from benchmarks.account import counted
+from benchmarks.automation.jobs import BROWSER, WARM, jobs
 from benchmarks.automation.site import served
 from benchmarks.harness import measure, references, report
 from benchmarks.telemetry.peers import PEERS, environment
 
-WARM = 8
 SCRAPY = """
 import sys, scrapy, uuid
 from pathlib import Path
@@ -79,17 +79,19 @@ def crawl(script: str, port: int, count: int) -> dict[str, float]:
         place = Path(folder) / "peer.py"
         place.write_text(script)
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TRUEUP_")}
-        done = subprocess.run(
-            [str(PEERS / "bin" / "python"), str(place), str(port), str(count), str(out), str(executable())],
-            cwd=folder,
-            env=clean | {"CRAWLEE_STORAGE_DIR": folder, "HOME": folder},
-            capture_output=True,
-            check=False,
-        )
+        with counted() as spent:
+            done = subprocess.run(
+                [str(PEERS / "bin" / "python"), str(place), str(port), str(count), str(out), str(executable())],
+                cwd=folder,
+                env=clean | {"CRAWLEE_STORAGE_DIR": folder, "HOME": folder},
+                capture_output=True,
+                check=False,
+            )
+            cpu = spent()
         pages, pictures = len(list(out.glob("*.html"))), len(list(out.glob("*.png")))
         if (pages, pictures) != (count, count):
             raise RuntimeError(f"{pages} pages, {pictures} pictures of {count}: {done.stderr.decode()[-1500:]}")
-    return {}
+    return {"cpu_s": cpu}
 
 
 def peer(script: str, port: int) -> dict[str, float]:
