@@ -183,6 +183,30 @@ def test_more_connections_than_a_browser_has_are_turned_away():
     assert asyncio.run(go()) == ((503, "egress.proxy.busy"), 200, True)
 
 
+def test_connections_that_close_while_the_proxy_ends_are_no_error_of_the_program():
+    complaints = []
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        snapshot = compiled((), listing=Listing.ALLOWLIST, authorizations=(), killed=(), digest="")
+        nothing = Gate(lambda: snapshot, Asked(), lambda: NOW, Record(""))
+        for turns in range(6):
+            async with Proxy(nothing, AGENT) as proxy:
+                ends = [await asyncio.open_connection("127.0.0.1", proxy.port) for _ in range(10)]
+                for _, writer in ends:
+                    writer.write(b"no request\r\n\r\n")
+                while proxy.counts.malformed < len(ends):
+                    await asyncio.sleep(0)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            for _, writer in ends:
+                writer.close()
+            await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+    assert not complaints
+
+
 def test_credentials_of_two_runs_differ_and_are_not_shown():
     async def go():
         async with World() as one, World() as other:

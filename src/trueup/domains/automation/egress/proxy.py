@@ -105,11 +105,18 @@ class Proxy:
             self._open.add(task)
             task.add_done_callback(self._open.discard)
         try:
+            await self._answered(wire)
+        except asyncio.CancelledError:
+            # the streams of asyncio report a handler that ends cancelled as an error of the program
+            wire.abort()
+
+    async def _answered(self, wire: Wire) -> None:
+        try:
             await self._serve(wire)
         except WireRefused as refused:
             self.counts.malformed += 1
             await _last_word(wire, refusal(400, refused.rule, refused.reason))
-        except (*_BROKEN, asyncio.CancelledError):
+        except _BROKEN:
             wire.abort()
         finally:
             await wire.close()
