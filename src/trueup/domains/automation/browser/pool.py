@@ -56,6 +56,7 @@ class Pool:
     options: Options = field(default_factory=Options)
     _kept: dict[UUID, _Kept] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _unwanted: set[asyncio.Task[None]] = field(default_factory=set)
     _sweeper: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
@@ -102,7 +103,11 @@ class Pool:
         try:
             run = await asyncio.shield(ready)
         except BaseException:
+            # a start is not broken off: its driver would be left behind
             stop.set()
+            self._unwanted.add(task)
+            task.add_done_callback(self._unwanted.discard)
+            ready.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep())
@@ -141,3 +146,4 @@ class Pool:
             self._sweeper.cancel()
         for tenant, kept in list(self._kept.items()):
             await self._end(tenant, kept)
+        await asyncio.gather(*self._unwanted, return_exceptions=True)
