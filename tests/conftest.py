@@ -187,6 +187,17 @@ def session(home: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
+def doors(session: Any) -> Iterator[Any]:
+    """The product's own layers over this test's home."""
+    from tests.support.doors import Doors
+    from trueup.kernel import tenancy
+
+    reach = tenancy.current()
+    yield Doors(session)
+    tenancy._set(reach)
+
+
+@pytest.fixture
 def run(session: Any) -> Callable[..., Any]:
     """Run an action as the home's owner and return its value."""
     from trueup.kernel.actions.runner import run as run_action

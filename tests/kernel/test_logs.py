@@ -75,25 +75,15 @@ def test_a_request_keeps_the_trace_that_it_came_with(header, kept):
     assert (found in header) == kept
 
 
-def test_a_job_bears_the_trace_of_the_request_that_caused_it(doors_of, session):
+def test_a_job_bears_the_trace_of_the_request_that_caused_it(doors, session):
     from trueup.kernel.work.models import Job
 
-    key = doors_of.key("operator")
+    key = doors.key("operator")
     trace = "0af7651916cd43dd8448eb211c80319c"
     given = {"kind": "work.noop", "jobs": [{}]}
-    answer = doors_of.post("/api/v1/work/job/submit", given, key=key, traceparent=f"00-{trace}-b7ad6b7169203331-01")
+    answer = doors.post("/api/v1/work/job/submit", given, key=key, traceparent=f"00-{trace}-b7ad6b7169203331-01")
     assert answer.status == 200
     from trueup.kernel import tenancy
 
     with tenancy.reaching_every():
         assert Job.objects.get(id=answer.json["jobs"][0]).trace == trace
-
-
-@pytest.fixture
-def doors_of(session):
-    from tests.support.doors import Doors
-    from trueup.kernel import tenancy
-
-    reach = tenancy.current()
-    yield Doors(session)
-    tenancy._set(reach)

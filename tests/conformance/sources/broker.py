@@ -1,83 +1,41 @@
 """A real mosquitto, and a publisher that is sure of what it published."""
 
-import socket
-import subprocess
 import time
-from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from shutil import which
 
 import paho.mqtt.client as paho
 
+from tests.conformance.sources.daemon import Daemon
 from tests.conformance.sources.running import until
-
-MOSQUITTO = which("mosquitto") or "/usr/sbin/mosquitto"
-
-
-def free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port):
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass
-class Mosquitto:
-    """A broker on loopback, whose sessions outlive it.
+class Mosquitto(Daemon):
+    """A broker on loopback, whose sessions outlive it; its ``lines`` stand before the listener's own.
 
     Args:
-        folder: for its store.
-        lines: further lines of its configuration, before the listener's own.
         listener: lines about its listener.
     """
 
-    folder: Path
-    lines: tuple = ()
-    listener: tuple = ("allow_anonymous true",)
-    port: int = field(default_factory=free_port)
-    child: subprocess.Popen = None
+    PROGRAM = which("mosquitto") or "/usr/sbin/mosquitto"
+    SCHEME = "mqtt"
 
-    def start(self):
+    listener: tuple = ("allow_anonymous true",)
+
+    def configuration(self):
         store = self.folder / "broker"
         store.mkdir(exist_ok=True)
-        config = self.folder / "mosquitto.conf"
-        config.write_text(
-            "\n".join(
-                [
-                    "user root",
-                    "persistence true",
-                    f"persistence_location {store}/",
-                    "autosave_interval 1",
-                    "max_queued_messages 0",
-                    *self.lines,
-                    f"listener {self.port} 127.0.0.1",
-                    *self.listener,
-                    "",
-                ]
-            )
-        )
-        with (self.folder / "mosquitto.log").open("a") as log:
-            self.child = subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=log, stderr=log)
-        until(lambda: answers(self.port), "the broker answers")
-        return self
-
-    def stop(self):
-        if self.child is not None and self.child.poll() is None:
-            self.child.terminate()
-            self.child.wait(20)
-
-    def restart(self):
-        self.stop()
-        return self.start()
-
-    @property
-    def address(self):
-        return f"mqtt://127.0.0.1:{self.port}"
+        return [
+            "user root",
+            "persistence true",
+            f"persistence_location {store}/",
+            "autosave_interval 1",
+            "max_queued_messages 0",
+            *self.lines,
+            f"listener {self.port} 127.0.0.1",
+            *self.listener,
+        ]
 
     def publish(self, topic, payloads, *, qos=1, rate=0.0, login=None, at=None):
         """Publish messages; return when the broker has acknowledged each. ``at`` maps a number of messages to what to do then."""

@@ -1,63 +1,37 @@
 """A real nats-server with JetStream, and a publisher that is sure of what it published."""
 
 import asyncio
-import subprocess
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from shutil import which
 from uuid import uuid4
 
 import nats
 from nats.errors import Error
 
-from tests.conformance.sources.broker import answers, free_port
-from tests.conformance.sources.running import until
+from tests.conformance.sources.daemon import Daemon
 
-SERVER = which("nats-server") or "/usr/sbin/nats-server"
 SUBJECTS = ["rig.>", "plant.>"]
 
 
 @dataclass
-class NatsServer:
+class NatsServer(Daemon):
     """A server on loopback, whose streams outlive it.
 
     Args:
-        folder: for its store.
-        lines: further lines of its configuration.
         jetstream: whether it runs it.
         login: how its publisher gets in, as the library's ``connect`` has it.
     """
 
-    folder: Path
-    lines: tuple = ()
+    PROGRAM = which("nats-server") or "/usr/sbin/nats-server"
+    SCHEME = "nats"
+
     jetstream: bool = True
     login: dict = field(default_factory=dict)
-    port: int = field(default_factory=free_port)
-    child: subprocess.Popen = None
 
-    def start(self):
-        config = self.folder / "nats.conf"
+    def configuration(self):
         store = f'jetstream {{ store_dir: "{self.folder}/nats" }}' if self.jetstream else ""
-        config.write_text("\n".join([f"listen: 127.0.0.1:{self.port}", store, *self.lines, ""]))
-        with (self.folder / "nats.log").open("a") as log:
-            self.child = subprocess.Popen([SERVER, "-c", str(config)], stdout=log, stderr=log)
-        until(lambda: answers(self.port) or self.child.poll() is not None, "the server answers")
-        assert self.child.poll() is None, (self.folder / "nats.log").read_text()
-        return self
-
-    def stop(self):
-        if self.child is not None and self.child.poll() is None:
-            self.child.terminate()
-            self.child.wait(20)
-
-    def restart(self):
-        self.stop()
-        return self.start()
-
-    @property
-    def address(self):
-        return f"nats://127.0.0.1:{self.port}"
+        return [f"listen: 127.0.0.1:{self.port}", store, *self.lines]
 
     def call(self, do):
         """Run a coroutine function with a JetStream context; return its result."""

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.conformance.sources.rigs import RIGS, number, numbered
+from tests.conformance.sources.rigs import number, numbered
 from tests.conformance.sources.running import Captures, Running, until
-from tests.conformance.sources.test_full_disk import MANY, alerts, feed
+from tests.conformance.sources.test_full_disk import MANY, alerts, feed, rig  # noqa: F401 - a fixture
 from tests.conftest import TRUEUP
 
 MIB = 1 << 20
@@ -77,14 +77,6 @@ class Disk:
             return len(self.payloads()) == many
         except (OSError, sqlite3.Error):
             return False
-
-
-@pytest.fixture(params=["mqtt 3.1.1", "nats", "file_replay"])
-def rig(request, tmp_path):
-    found = RIGS[request.param](tmp_path)
-    found.begin()
-    yield found
-    found.end()
 
 
 @pytest.fixture

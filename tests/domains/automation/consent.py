@@ -11,6 +11,7 @@ from trueup.kernel.actions.errors import Held
 from trueup.kernel.actions.runner import run as act
 from trueup.kernel.change.execute import vote
 
+BOUNDED = {"max_rps": 10_000.0, "max_concurrent": 1_000, "max_requests": 1_000_000}
 FREE = {"per_minute": 100_000, "per_hour": 1_000_000, "concurrent": 100}
 
 
@@ -19,7 +20,8 @@ def verified(run, session, port, *tiers, **more):
     now = session.context().now
     asked = {
         "host": "127.0.0.1", "ports": [port], "method": "loopback", "contact": "tests", "own": True, "strategies": ["vanilla", *tiers],
-        "opens": now - timedelta(minutes=1), "closes": now + timedelta(hours=1), "expires": now + timedelta(hours=2), **more,
+        "opens": now - timedelta(minutes=1), "closes": now + timedelta(hours=1), "expires": now + timedelta(hours=2),
+        **(BOUNDED if "assault" in tiers else {}), **more,
     }  # fmt: skip
     id = run(RequestAuthorization, **asked)["id"]
     run(SubmitEvidence, id=id)

@@ -8,16 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.doors import Doors
 from trueup.domains.automation import audit
 from trueup.domains.automation.actions_policies import PutPolicy, SwitchOff
 
 API = "/api/v1/automation/audit"
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 @pytest.fixture

@@ -6,15 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.doors import Doors
+from tests.domains.automation.consent import BOUNDED
 from trueup.domains.automation.models import Authorization
 
 API = "/api/v1/automation/authorizations"
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 @pytest.fixture
@@ -135,7 +130,9 @@ def test_what_opens_load_is_held_until_another_person_consents(doors, ask, sessi
     asker, other = doors.people.add("asker@example.org", "admin"), doors.people.add("other@example.org", "admin")
     browsers = doors.browser(asker), doors.browser(other)
     body = {"host": "127.0.0.1", "ports": [8080], "method": "loopback", "own": True, "strategies": ["assault"]}
-    id = doors.post(API, {**body, **window, "expires": expires, "contact": "us"}, client=browsers[0]).json["id"]
+    unbounded = doors.post(API, {**body, **window, "expires": expires, "contact": "us"}, client=browsers[0])
+    assert (unbounded.status, "no max_rps and no max_concurrent" in unbounded.text) == (403, True)
+    id = doors.post(API, {**body, **window, **BOUNDED, "expires": expires, "contact": "us"}, client=browsers[0]).json["id"]
     for move in ("evidence", "verify"):
         assert doors.post(f"{API}/{id}/{move}", {}, client=browsers[0]).status == 200
     held = doors.post(f"{API}/{id}/activate", {}, client=browsers[0])

@@ -1,47 +1,15 @@
-"""Jobs over the API: asked for under policy, looked at while they run, cancelled and tried again; and the older paths."""
+"""Jobs over the API: asked for under policy, looked at, cancelled and tried again; counts, hosts."""
 
-import json
-import threading
-import time
 from uuid import UUID
 
 import pytest
 
-from tests.domains.automation.egress.sites import answering, text
+from tests.domains.automation.apijobs import API, FETCH, OLD, done, operator, queued, rows  # noqa: F401 - fixtures
 from tests.domains.automation.test_fetch_jobs import asked, drain, site_of  # noqa: F401 - fixtures
-from tests.support.doors import Doors
-from trueup.domains.automation import api_jobs, jobqueries
+from trueup.domains.automation import jobqueries
 from trueup.domains.automation.actions_policies import PutPolicy
 from trueup.domains.automation.models import Run
-from trueup.kernel.http.problem import TooMany
 from trueup.kernel.work.models import Job
-
-API = "/api/v1/automation"
-OLD = "/api/v1"
-FETCH = {"url": "https://a.org/news", "job_type": "fetch"}
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
-
-
-@pytest.fixture
-def operator(doors, run):
-    """A key of somebody who operates, where a policy allows a host."""
-    run(PutPolicy, host="a.org", paths=["/news"], concurrent=4)
-    return doors.key("operator")
-
-
-def rows(session):
-    return Job.objects.filter(tenant=session.tenant, kind="automation.job")
-
-
-def queued(doors, by, **more):
-    """Ask for a job; return its id."""
-    answer = doors.post(f"{API}/jobs", {**FETCH, **more}, key=by)
-    assert answer.status == 201, answer.text
-    return answer.json["jobs"][0]
 
 
 @pytest.mark.requirement("automation:FR-O1", "automation:FR-O3")
@@ -158,23 +126,6 @@ def test_a_job_that_waits_is_cancelled_at_once_and_tried_again(doors, operator):
     assert doors.get(f"{API}/jobs/{id}", key=operator).json["state"] == "queued"
 
 
-@pytest.fixture
-def done(session, asked, drain, site_of):
-    """A job that was done, and one whose page leads where nothing may go."""
-    from aiohttp import web
-
-    async def answer(request):
-        if request.path == "/away":
-            return web.Response(status=302, headers={"Location": "http://10.1.2.3/"})
-        return await text("<h1>hi</h1>")(request)
-
-    with answering(answer) as site:
-        site_of(site, own=True)
-        ids = asked(site.url("/a")), asked(site.url("/away"))
-        drain()
-    return ids
-
-
 @pytest.mark.requirement("automation:FR-O3")
 def test_a_job_that_ended_shows_its_attempts_what_it_kept_and_every_request(doors, done):
     good, bad = done
@@ -232,65 +183,18 @@ def test_without_any_job_nothing_is_claimed(doors):
     assert doors.get(f"{API}/queue/stats", key=key).json["by_priority"] == {}
 
 
-# the older paths
+@pytest.mark.requirement("automation:W10")
+def test_the_queue_answers_the_same_at_many_jobs(session, doors, operator):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
 
-
-def test_the_older_path_takes_a_job_in_the_query_with_its_payload_as_the_body(doors, operator, session):
-    query = (
-        "url=https://a.org/news&job_type=navigate&strategy=vanilla&priority=0&timeout_seconds=60&idempotency_key=q&domain=a.org"
-    )
-    for body in ({"selectors": ["h1"]}, {"payload": {"selectors": ["h1"]}}):
-        answer = doors.post(f"{OLD}/jobs?{query}&authorization_mode=public", body, key=operator)
-        assert (answer.status, answer.json["status"], answer.json["job_type"]) == (201, "created", "navigate_extract")
-    row = rows(session).get()
-    args = json.loads(row.args)["request"]
-    assert (row.priority, row.key, args["payload"], args["timeout_seconds"]) == (0, "q", {"selectors": ["h1"]}, 60)
-    shown = doors.get(f"{OLD}/jobs/{row.id}", key=operator).json
-    assert shown == {
-        "job_id": str(row.id), "status": "queued", "progress": 0, "result": None, "error": None,
-        "started_at": None, "completed_at": None, "artifacts": [],
-    }  # fmt: skip
-
-
-def test_the_older_path_takes_a_job_as_the_body_alone(doors, operator, session):
-    body = {
-        "url": "https://a.org/news",
-        "domain": "A.org",
-        "payload": {"selectors": ["h1"]},
-        "priority": 3,
-        "idempotency_key": "b",
-    }
-    made = doors.post(f"{OLD}/jobs", body, key=operator)
-    assert (made.status, made.json["domain"]) == (201, "a.org")
-    assert doors.post(f"{OLD}/jobs", body, key=operator).json == made.json
-    assert doors.post(f"{OLD}/jobs", {**body, "strategy": "stealth"}, key=operator).code in (
-        "IDEMPOTENCY_CONFLICT",
-        "POLICY_VIOLATION",
-    )
-    assert [(row.priority, row.key) for row in rows(session)] == [(8, "b")]
-
-
-@pytest.mark.parametrize(
-    ("query", "body", "status", "word"),
-    [
-        ("", {}, 422, "url"),
-        ("", {"url": "https://a.org/news", "priority": []}, 422, "priority"),
-        ("", {"url": "https://a.org/news", "colour": "red"}, 422, "colour"),
-        ("url=https://a.org/news&priority=4", None, 422, "priority"),
-        ("url=https://a.org/news&domain=b.org", None, 400, "the URL's host is a.org"),
-        ("url=https://a.org/news&authorization_mode=internal", None, 400, "authorization_mode"),
-        ("url=https://a.org/news&job_type=hack", None, 400, "there is no type of job"),
-        ("url=https://a.org/news", "[]", 422, "object"),
-    ],
-)
-def test_an_older_request_that_makes_no_sense_queues_nothing(doors, operator, session, query, body, status, word):
-    answer = doors.post(f"{OLD}/jobs?{query}", body, key=operator)
-    assert answer.status == status, answer.text
-    assert word in answer.text
-    assert rows(session).count() == 0
-
-
-# hosts
+    for number in range(3):
+        queued(doors, operator, key=str(number))
+    with CaptureQueriesContext(connection) as asked_for:
+        found = jobqueries.stats(session.tenant, session.context().now)
+    assert found["queued"] == 3
+    assert len(asked_for) <= 4
+    assert not any('"work_job"' in one["sql"] for one in asked_for.captured_queries)
 
 
 @pytest.mark.parametrize(("asked_for", "count"), [("", 1), ("127.0.0.1", 1), ("b.org", 0), ("127.0.0.1:1", 0)])
@@ -309,104 +213,3 @@ def test_a_host_that_is_none_is_refused_with_its_field(doors):
     for odd in ("a/b", "http://a.org/", "a.org:x"):
         answer = doors.get(f"{API}/reliability?host={odd}", key=doors.key("viewer"))
         assert (answer.status, answer.json["error"]["details"]["fields"][0]["field"]) == (422, "host")
-
-
-# streams
-
-
-def told(answer):
-    """Return the events of a stream: name, number, data."""
-    found = []
-    for block in answer.text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines())
-        if "event" in fields:
-            found.append((fields["event"], int(fields.get("id", 0)), json.loads(fields["data"])))
-    return found
-
-
-def test_a_stream_tells_all_that_happened_ends_with_the_job_and_resumes_behind_a_number(doors, done):
-    key, place = doors.key("viewer"), f"{API}/jobs/{done[0]}/events?seconds=9"
-    begun = time.monotonic()
-    answer = doors.get(place, key=key)
-    assert time.monotonic() - begun < 2
-    assert answer.headers["Content-Type"].startswith("text/event-stream")
-    found = told(answer)
-    happened = [(data["what"], number) for name, number, data in found if name == "happened"]
-    assert [what for what, _ in happened][-1] == "done"
-    assert found[-1][0] == "job"
-    assert (found[-1][2]["state"], found[-1][2]["progress"]) == ("completed", 1.0)
-    rest = told(doors.get(place, key=key, last_event_id=str(happened[0][1])))
-    assert [data["what"] for name, _, data in rest if name == "happened"] == [what for what, _ in happened[1:]]
-    for odd in ("x", "-1", "9" * 30, "²"):
-        assert told(doors.get(place, key=key, last_event_id=odd))[0][1] == happened[0][1]
-
-
-def test_a_stream_of_a_job_that_waits_ends_by_its_time_and_tells_what_comes_meanwhile(doors, operator, session):
-    id = queued(doors, operator)
-    moved = threading.Event()
-
-    def cancel():
-        from django.db import connection
-
-        time.sleep(0.3)
-        with_reach(session, lambda: rows(session).filter(id=id).update(words="on its way"))
-        moved.set()
-        connection.close()
-
-    thread = threading.Thread(target=cancel)
-    thread.start()
-    begun = time.monotonic()
-    found = told(doors.get(f"{API}/jobs/{id}/events?seconds=1", key=operator))
-    thread.join()
-    assert 0.9 < time.monotonic() - begun < 3
-    assert [data["words"] for name, _, data in found if name == "job"] == ["", "on its way"]
-
-
-def with_reach(session, call):
-    from trueup.kernel import tenancy
-
-    with tenancy.reaching(session.tenant):
-        return call()
-
-
-def test_a_process_serves_only_so_many_streams_at_once_and_each_counts_until_it_is_closed(doors, operator, session):
-    id = UUID(queued(doors, operator))
-    open = [api_jobs.Stream(session.tenant, id, 0, 30) for _ in range(api_jobs.STREAMS)]
-    with pytest.raises(TooMany):
-        api_jobs.Stream(session.tenant, id, 0, 30)
-    refused = doors.get(f"{API}/jobs/{id}/events?seconds=1", key=operator)
-    assert (refused.status, refused.headers["Retry-After"]) == (429, "5")
-    open[0].close()
-    assert doors.get(f"{API}/jobs/{id}/events?seconds=1", key=operator).status == 200
-    for one in open:
-        one.close()
-    assert api_jobs.Stream._open == []
-
-
-def test_a_stream_reads_its_own_tenant_and_leaves_nothing_in_reach(doors, operator, session):
-    from trueup.kernel import tenancy
-
-    id, before = UUID(queued(doors, operator)), tenancy.current()
-    stream = api_jobs.Stream(session.tenant, id, 0, 1)
-    tenancy._set("")
-    try:
-        assert next(stream).startswith(b"retry")
-        assert b'"state": "queued"' in next(stream)
-        assert tenancy.current() == ""
-        stream.close()
-    finally:
-        tenancy._set(before)
-
-
-@pytest.mark.requirement("automation:W10")
-def test_the_queue_answers_the_same_at_many_jobs(session, doors, operator):
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
-    for number in range(3):
-        queued(doors, operator, key=str(number))
-    with CaptureQueriesContext(connection) as asked_for:
-        found = jobqueries.stats(session.tenant, session.context().now)
-    assert found["queued"] == 3
-    assert len(asked_for) <= 4
-    assert not any('"work_job"' in one["sql"] for one in asked_for.captured_queries)

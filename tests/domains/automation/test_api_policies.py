@@ -2,16 +2,11 @@
 
 import pytest
 
-from tests.support.doors import ROLES, Doors
+from tests.support.doors import ROLES
 from trueup.domains.automation.actions_policies import PutPolicy, RetirePolicy, SetListing, SwitchOff
 from trueup.domains.automation.models import PolicyVersion
 
 API = "/api/v1/automation/policies"
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 @pytest.fixture

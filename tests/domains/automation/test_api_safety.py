@@ -4,18 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.doors import Doors
 from trueup.domains.automation import breakers, meters
 from trueup.domains.automation.actions_policies import PutPolicy, SwitchOff
 from trueup.domains.automation.engine.hostpolicy import Limits
 from trueup.domains.automation.models import Switch
 
 API = "/api/v1/automation"
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 def test_everything_is_switched_off_and_on_again_with_reasons(doors):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.domains.automation.consent import BOUNDED
 from tests.domains.automation.egress.nameserver import naming
 from trueup.domains.automation import authorizations, snapshots
 from trueup.domains.automation.actions_authorizations import (
@@ -224,7 +225,8 @@ def test_what_can_be_proved_no_more_is_suspended(proved, run, rules, named):
 
 def window(session):
     now = session.context().now
-    return {"opens": now, "closes": now + timedelta(hours=1), "days": 0.5, "own": True, "strategies": ["assault"]}
+    hour = {"opens": now, "closes": now + timedelta(hours=1), "days": 0.5}
+    return {**hour, **BOUNDED, "own": True, "strategies": ["assault"]}
 
 
 @pytest.mark.requirement("automation:FR-P3")

@@ -6,20 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.doors import Doors
+from tests.domains.automation.consent import BOUNDED
 from trueup.domains.automation import breakers, meters, snapshots
 from trueup.domains.automation.actions_policies import PutPolicy, SwitchOff
+from trueup.domains.automation.engine.easing import RECOVERY, Ease
 from trueup.domains.automation.engine.hostpolicy import Limits
 from trueup.domains.automation.models import Authorization, PolicyVersion
 
 CLEAN = re.compile(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=")
 AT = "/automation"
 WRITTEN = {"denied": "no", "strategies": ["vanilla"], "per_minute": "5", "per_hour": "30", "concurrent": "1", "after": "0"}
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 @pytest.fixture
@@ -210,7 +206,11 @@ def test_a_challenge_that_is_not_there_is_said_on_the_page(doors, admin, session
 def test_what_opens_load_is_asked_for_and_leads_to_the_request_for_consent(doors, admin, session):
     now = session.context().now
     window = {"opens": f"{now:%Y-%m-%dT%H:%M}", "closes": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M}"}
-    page = ask(admin, session, own="yes", strategies=["assault"], **window)
+    asked = {"host": "127.0.0.1", "ports": "8080", "method": "loopback", "path": "/", "lasts": "12", "unit": "h", "contact": "us"}
+    unbounded = admin.post(f"{AT}/authorizations/new/", {**asked, "own": "yes", "strategies": ["assault"], **window})
+    assert (unbounded.status_code, "it names no max_rps and no max_concurrent" in text(unbounded)) == (400, True)
+    assert '<details class="card" open>' in text(unbounded)
+    page = ask(admin, session, own="yes", strategies=["assault"], **window, **BOUNDED)
     for do in ("evidence", "verify"):
         admin.post(page, {"do": do})
     version = Authorization.objects.get().version
@@ -272,6 +272,23 @@ def test_breakers_and_use_are_shown_and_breakers_moved(doors, admin, session, ru
     assert "Every breaker is closed" not in doors.get(safety, client=admin).text
     assert admin.post(safety, {"do": "reset", "authority": "b.org", "reason": "x"}).status_code == 400
     assert admin.post(safety, {"do": "else"}).status_code == 400
+
+
+def test_limits_that_are_lowered_are_shown_with_what_they_were_why_and_until_when(doors, viewer, session, run):
+    now = session.context().now
+    safety = f"{AT}/safety/"
+    assert "the limits of every host are its policy's" in doors.get(safety, client=viewer).text
+    run(PutPolicy, host="a.org", per_minute=40, per_hour=100, concurrent=1)
+    meters.go_easy(session.tenant, "a.org:443", Ease(0.5, now, "5 of its last 10 runs failed"))
+    meters.go_easy(session.tenant, "well.org:443", Ease(0.5, now - RECOVERY, "4 of its last 10 runs failed"))
+    meters.go_easy(doors.people.tenant("other"), "theirs.org:443", Ease(0.5, now, "x"))
+    section = doors.get(safety, client=viewer).text.partition('aria-labelledby="lowered"')[2].partition("</section>")[0]
+    limits = re.findall(r'<td class="text-nowrap">(.*?)</td>', section)[0]
+    assert " ".join(re.sub("<.*?>", " ", limits).split()) == "40 → 20 a minute 100 → 50 an hour 1 at once"
+    assert ("a.org:443" in section, "5 of its last 10 runs failed" in section) == (True, True)
+    assert f'datetime="{now + RECOVERY:%Y-%m-%dT%H:%M}' in section
+    assert "well.org" not in section
+    assert "theirs.org" not in section
 
 
 def test_home_says_what_ends_soon_and_what_waits_and_nothing_to_who_only_reads(doors, admin, viewer, session, authorize):

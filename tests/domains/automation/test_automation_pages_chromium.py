@@ -1,7 +1,11 @@
 """The pages of automation in a real browser: light and dark, narrow and wide, by keyboard, under the strict content policy."""
 
+import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -9,6 +13,9 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import Command
 from tests.support.server import serving
+from trueup.domains.automation.engine.easing import Ease
+from trueup.domains.automation.engine.limits import Usage
+from trueup.domains.automation.meters import Stored, written
 
 CHROMIUM = "/usr/bin/chromium-headless-shell"
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
@@ -51,7 +58,17 @@ def place(template_home, tmp_path_factory):
         done("authorize", move, vouched["id"])
     done("breaker", "open", "failing.example.org", "--reason", "the web team called")
     done("kill", "on", "shop.example.org", "--reason", "incident 7")
+    lower(home, "example.org:443", "6 of its last 10 runs failed")
     return home
+
+
+def lower(home, authority, why):
+    """Store that an authority is gone easy on, as its runs do when they fail."""
+    body = written(Stored(Usage(), {}, 0, Ease(0.4, datetime.now(UTC), why)))
+    with closing(sqlite3.connect(home / "trueup.sqlite3")) as store, store:
+        (tenant,) = store.execute("SELECT tenant FROM automation_policyversion").fetchone()
+        row = (tenant, authority, json.dumps(body))
+        store.execute("INSERT INTO automation_meter (tenant, authority, usage) VALUES (?, ?, ?)", row)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,15 @@
 """Fetch jobs that are done together: each as if it were alone, all of them named by one entry."""
 
 import asyncio
+import gzip
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from threading import Thread
 
 import pytest
@@ -18,6 +21,7 @@ from tests.kernel.work.conftest import until
 from trueup.domains.automation import breakers, jobqueries, meters
 from trueup.domains.automation.actions_batches import FetchJobs
 from trueup.domains.automation.actions_policies import SwitchOff
+from trueup.domains.automation.egress import bodies
 from trueup.domains.automation.egress.spool import folder_of
 from trueup.domains.automation.models import Run
 from trueup.domains.automation.web import evidence
@@ -219,6 +223,30 @@ def test_limits_hold_exactly_over_batches_and_workers(session, many, site_of):
     assert (states.count("completed"), states.count("retry_wait")) == (7, 13)
     waiting = [shown(session, id) for id, state in zip(ids, states, strict=True) if state == "retry_wait"]
     assert {(job["attempts"], job["error"]["code"], len(job["executions"])) for job in waiting} == {(0, "POSTPONED", 0)}
+
+
+def test_a_batch_of_many_large_pages_takes_the_memory_of_few(session, many, drain, site_of):
+    long, count = 6 << 20, 25
+    small = {f"/{n}": gzip.compress(bytes([n + 1]) * long, 1) for n in range(count)}
+
+    async def page(request):
+        return web.Response(body=small[request.path], headers={"Content-Encoding": "gzip"})
+
+    with answering(page) as site:
+        site_of(site, own=True, limits=MANY)
+        ids = many(*[{"url": site.url(path)} for path in small])
+        spread(session)
+        tracemalloc.start()
+        try:
+            drain(concurrency=1)
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert len(entries(session, FetchJobs.name)) < count  # they were made together
+    for n, id in enumerate(ids):
+        assert shown(session, id)["result"]["sha256"] == hashlib.sha256(bytes([n + 1]) * long).hexdigest()
+    assert most < 6 * long, f"{most:,} bytes"
+    assert list(bodies.folder_of(session.installation.home.path).iterdir()) == []
 
 
 def test_a_target_that_asks_to_be_left_alone_is_left_alone_by_those_that_follow(session, many, drain, site_of):

@@ -43,6 +43,7 @@ def test_load_is_held_for_another_person(trueup):
     asked = trueup(
         *("automation", "authorize", "request", "127.0.0.1", "--port", 9, "--method", "loopback", "--contact", "x"),
         *("--own", "--for", "2h", "--strategy", "assault", "--opens", "2020-01-01", "--closes", "2090-01-01T00:00:00Z", "--json"),
+        *("--max-rps", 5, "--max-concurrent", 2, "--max-requests", 100),
     ).json
     for step in ("evidence", "verify"):
         assert trueup("automation", "authorize", step, asked["id"]).code == 0

@@ -4,7 +4,6 @@ import asyncio
 import json
 import threading
 import time
-from datetime import timedelta
 from threading import Thread
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from trueup.domains.automation.models import Run
 from trueup.kernel.actions.errors import IdempotencyConflict
 from trueup.kernel.errors import Refused, UsageError
 from trueup.kernel.evidence import queries
-from trueup.kernel.work.actions import CancelJob
+from trueup.kernel.work.actions import CancelJob, ReplayJob
 
 
 @pytest.fixture
@@ -290,6 +289,20 @@ def test_what_changed_something_is_not_sent_again_where_nobody_can_tell_whether_
     assert (shown(session, id)["error"]["code"], shown(session, twice)["state"]) == ("OUTCOME_UNKNOWN", "completed")
 
 
+def test_what_was_sent_after_somebody_asked_for_another_try_is_not_sent_once_more_by_itself(run, session, asked, drain, site_of):
+    with answering(text("x")) as site:
+        site_of(site, own=False)
+        id = asked(site.url("/a"))
+        for _ in range(2):
+            intents.sent(session.tenant, id, 1, "POST", f"127.0.0.1:{site.port}", session.context().now)
+            drain()
+            assert shown(session, id)["error"]["code"] == "OUTCOME_UNKNOWN"
+            run(ReplayJob, id=str(id))
+        assert site.asked == []
+        drain()  # a person asked for it, and nothing was sent since
+        assert [path for _, path, _ in site.asked if path != "/robots.txt"] == ["/a"]
+
+
 def test_a_job_is_performed_by_workers_alone(run, asked, site_of):
     with answering(text("x")) as site:
         site_of(site)
@@ -305,27 +318,3 @@ def test_another_tenants_job_is_not_there(session, asked, site_of):
         id = asked(site.url("/"))
     with pytest.raises(NotFound):
         jobqueries.job(UUID(int=7), id)
-
-
-def assaulted(run, session, site, acting, **more):
-    """Authorize load on a port, with another person's consent."""
-    from trueup.domains.automation.actions_authorizations import RequestAuthorization, SubmitEvidence, VerifyAuthorization
-    from trueup.domains.automation.actions_force import Activate
-
-    now = session.context().now
-    asked = {
-        "host": "127.0.0.1",
-        "ports": [site.port],
-        "method": "loopback",
-        "contact": "tests",
-        "own": True,
-        "strategies": ["vanilla", "assault"],
-        "opens": now - timedelta(minutes=1),
-        "closes": now + timedelta(hours=1),
-        "expires": now + timedelta(hours=2),
-        **more,
-    }
-    id = run(RequestAuthorization, **asked)["id"]
-    run(SubmitEvidence, id=id)
-    run(VerifyAuthorization, id=id)
-    return id, Activate

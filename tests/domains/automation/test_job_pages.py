@@ -10,7 +10,6 @@ from aiohttp import web
 
 from tests.domains.automation.egress.sites import answering, text
 from tests.domains.automation.test_fetch_jobs import asked, drain, site_of  # noqa: F401 - fixtures
-from tests.support.doors import Doors
 from trueup.domains.automation import jobqueries
 from trueup.domains.automation.actions_policies import PutPolicy
 from trueup.domains.automation.models import Run
@@ -27,11 +26,6 @@ FORM = {
     "profile": "",
     "priority": "5",
 }
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 @pytest.fixture

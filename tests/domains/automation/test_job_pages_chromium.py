@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from aiohttp import web
@@ -12,6 +14,7 @@ from tests.conftest import Command
 from tests.domains.automation.egress.sites import answering
 from tests.domains.automation.test_automation_pages_chromium import page, signed_in  # noqa: F401 - fixtures
 from tests.support.server import serving
+from trueup.domains.automation.engine.loading import Tally
 
 SERIOUS = ("serious", "critical")
 AT = "/automation"
@@ -63,9 +66,22 @@ def place(template_home, tmp_path_factory):
         ]
         jobs.write_text("\n".join(map(json.dumps, rows)))
         done("job", "submit", "--file", str(jobs), "--wait", codes=(30,))
+        loaded(home, site.url("/a"))
     done("policy", "put", "a.org")
     done("job", "submit", "https://a.org/waits", "--type", "fetch", "--not-before", "2100-01-01T00:00:00Z")
     return home
+
+
+def loaded(home, url):
+    """Store with a run what a run of load stores: half a minute, a part of which failed."""
+    tally = Tally()
+    for n in range(3_000):
+        second = n / 100
+        failed = (12 <= second < 15 and n % 3 == 0) or 20 <= second < 21
+        tally.answer(second, 20 + (n * 7 % 50) + 4 * second, "HTTP_500" if failed else "")
+    with closing(sqlite3.connect(home / "trueup.sqlite3")) as store, store:
+        done = store.execute("UPDATE automation_run SET summary = ? WHERE url = ?", (json.dumps(tally.summary(30.0)), url))
+        assert done.rowcount == 1
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +99,7 @@ def job_at(page, address, words):
 @pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 400)])
 @pytest.mark.requirement("kernel:web.csp-axe")
 def test_every_page_of_jobs_is_clean_accessible_and_fits(page, address, theme, width):
-    whole = [job_at(page, address, words) for words in ("/shop", "/no", "/waits")]
+    whole = [job_at(page, address, words) for words in ("/shop", "/no", "/a", "/waits")]
     authority = re.search(r"host=(127[^\"&]*)\"", page.goto(f"{address}{AT}/hosts/").text())[1]
     paths = ["/", *(f"{AT}/{path}" for path in ("jobs/", "jobs/new/", "dead/", "hosts/", f"hosts/?host={authority}")), *whole]
     page.emulate_media(color_scheme=theme)
@@ -123,6 +139,19 @@ def test_a_run_shows_steps_pictures_files_requests_and_hints(page, address):
     with page.expect_navigation():
         page.locator(".pictures a").first.press("Enter")  # by keyboard: the picture alone, large
     assert page.evaluate("document.contentType") == "image/png"
+
+
+def test_a_run_of_load_is_drawn_and_its_figures_stand_in_a_table(page, address):
+    page.goto(address + job_at(page, address, "/a"))
+    drawings = page.locator("figure.load svg[role=img]")
+    assert drawings.count() == 2
+    assert drawings.first.locator("rect.answered").count() == 30
+    assert drawings.first.locator("rect.failed").count() == 4
+    assert page.locator("polyline.median").count() == page.locator("polyline.p95").count() == 2
+    page.click("summary:has-text('The figures, 30 lines')")
+    cells = page.locator(".table-responsive[aria-label^='Load of attempt'] tbody tr").nth(20).locator("td").all_inner_texts()
+    assert cells == ["20", "100", "100", "–", "–"]
+    assert page.complaints == []
 
 
 def test_a_job_that_waits_is_cancelled_by_keyboard_while_its_page_renews_itself(page, address):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
@@ -12,11 +12,11 @@ from tests.domains.automation.consent import consented, verified
 from tests.domains.automation.egress.sites import Site, answering, text
 from tests.domains.automation.test_fetch_jobs import asked, drain, hops, shown  # noqa: F401 - fixtures
 from trueup.domains.automation import breakers, meters
-from trueup.domains.automation.actions_force import Revoke
+from trueup.domains.automation.actions_force import ActivateLoad, Revoke
 from trueup.domains.automation.actions_jobs import PerformJob, PolicyViolation, SubmitJobs
 from trueup.domains.automation.actions_policies import PutPolicy, SwitchOff
 from trueup.domains.automation.models import Authorization
-from trueup.kernel.errors import UsageError
+from trueup.kernel.errors import Refused, UsageError
 from trueup.kernel.evidence import queries
 from trueup.kernel.work.actions import CancelJob
 
@@ -197,6 +197,13 @@ def after_its_window(run, session, port):
     return {}
 
 
+def without_ceilings(run, session, port):
+    """Leave an authorization as it could stand before every ceiling had to be named: active, and without one."""
+    id = consented(run, session, port, "assault")
+    Authorization.objects.filter(id=id, tenant=session.tenant).update(max_requests=None, version=9)
+    return {}
+
+
 def of_an_operator(run, session, port):
     consented(run, session, port, "assault")
     return {"roles": ["operator"]}
@@ -211,6 +218,7 @@ def of_an_operator(run, session, port):
         (not_listed, "tier.policy"),
         (before_its_window, "authorization.window"),
         (after_its_window, "authorization.window"),
+        (without_ceilings, "tier.ceilings"),
         (of_an_operator, "tier.role"),
     ],
 )
@@ -229,16 +237,31 @@ def test_load_is_refused_unless_all_is_there_and_the_entry_says_which_rule(sessi
         assert site.asked == []
 
 
-def test_what_waits_for_the_worker_is_refused_when_the_window_closed_meanwhile(session, run, loads, drain):
+def test_an_authorization_that_is_stored_without_a_ceiling_comes_into_force_no_more(session, run):
+    id = verified(run, session, 9, "assault")["id"]
+    Authorization.objects.filter(tenant=session.tenant, id=id).update(max_concurrent=None)
+    with pytest.raises(Refused, match="no max_concurrent"):
+        run(ActivateLoad, id=id, version=3)
+
+
+@pytest.mark.parametrize(
+    ("stored", "rule"),
+    [
+        ({"closes": datetime(2020, 1, 1, tzinfo=UTC)}, "authorization.window"),
+        ({"max_rps": None}, "tier.ceilings"),
+        ({"max_concurrent": None}, "tier.ceilings"),
+    ],
+)
+def test_what_waits_for_the_worker_is_refused_when_its_window_or_a_ceiling_is_gone(session, run, loads, drain, stored, rule):
     with Busy() as site:
         id = consented(run, session, site.port, "assault")
         job = loads(site, requests=10)
-        now = session.context().now
-        Authorization.objects.filter(id=id, tenant=session.tenant).update(closes=now - timedelta(seconds=1), version=9)
+        Authorization.objects.filter(id=id, tenant=session.tenant).update(version=9, **stored)
         drain()
         assert site.asked == []
     state, code, _, rules = told(session, job)
-    assert (state, code, rules) == ("denied", "POLICY_VIOLATION", {"authorization.window"})
+    assert (state, code, rules) == ("denied", "POLICY_VIOLATION", {rule})
+    assert entry(session)["note"]["authorization"] == [id, 4]
 
 
 @pytest.mark.parametrize(("change", "rule"), [("revoked", "authorization.inactive"), ("killed", "kill_switch")])

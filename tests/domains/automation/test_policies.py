@@ -9,6 +9,7 @@ from trueup.config.store import configure
 configure(None)
 
 from trueup.domains.automation import snapshots  # noqa: E402 - models need a store
+from trueup.domains.automation.actions_breakers import OpenBreaker, ResetBreaker  # noqa: E402
 from trueup.domains.automation.actions_policies import (  # noqa: E402
     PutPolicy,
     RetirePolicy,
@@ -19,6 +20,7 @@ from trueup.domains.automation.actions_policies import (  # noqa: E402
 )
 from trueup.domains.automation.models import PolicyVersion  # noqa: E402
 from trueup.kernel.errors import Conflict, NotFound, UsageError  # noqa: E402
+from trueup.kernel.evidence import queries  # noqa: E402
 
 
 def test_each_change_is_a_version_and_the_newest_holds(run, session):
@@ -80,6 +82,20 @@ def test_what_is_switched_off_is_off_until_it_is_switched_on(run, session):
     assert not snapshots.snapshot(session.tenant).is_killed("a.org")
     with pytest.raises(Conflict, match="not switched off"):
         run(SwitchOn, host="a.org", reason="again")
+
+
+def test_entries_of_switches_and_breakers_say_why(run, session):
+    run(SwitchOff, host="*", reason="incident 7")
+    run(SwitchOn, host="*", reason="over")
+    run(OpenBreaker, authority="a.org", reason="they called")
+    run(ResetBreaker, authority="a.org", reason="they agreed")
+    notes = [entry["note"] for entry in reversed(queries.entries(session.tenant, limit=4))]
+    assert notes == [
+        {"off": True, "reason": "incident 7"},
+        {"off": False, "reason": "over"},
+        {"authority": "a.org:443", "open": True, "reason": "they called"},
+        {"authority": "a.org:443", "open": False, "reason": "they agreed"},
+    ]
 
 
 def test_no_tenant_sees_anothers_policies_or_switches(run, session):

@@ -5,17 +5,11 @@ import re
 import pytest
 
 from tests.domains.telemetry.runfiles import SCOPE, write_run
-from tests.support.doors import Doors
 from trueup.domains.telemetry.actions_config import PutRegistry
 from trueup.domains.telemetry.actions_runs import IngestRun
 
 CLEAN = re.compile(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=")
 ASSERTS = {"asserts": [{"id": "high", "metric": "volt", "op": "<=", "value": 12.2}]}
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 @pytest.fixture

@@ -6,16 +6,10 @@ from uuid import UUID
 import pytest
 
 from tests.domains.telemetry.runfiles import SCOPE, write_run
-from tests.support.doors import Doors
 from trueup.domains.telemetry.actions_baselines import CreateBaseline
 from trueup.domains.telemetry.actions_runs import AnalyzeRun, IngestRun
 
 CLEAN = re.compile(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=")
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 @pytest.fixture

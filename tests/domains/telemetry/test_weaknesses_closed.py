@@ -9,15 +9,9 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.domains.telemetry.runfiles import SCOPE, write_run
-from tests.support.doors import Doors
 from trueup.domains.telemetry.actions_runs import AnalyzeRun, IngestRun
 
 SECRET = "hunter2-and-more"
-
-
-@pytest.fixture
-def doors(session):
-    return Doors(session)
 
 
 @pytest.fixture

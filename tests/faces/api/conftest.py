@@ -5,18 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.doors import Doors
-
-
-@pytest.fixture
-def doors(session: Any) -> Iterator[Doors]:
-    """The doors of this test's home."""
-    from trueup.kernel import tenancy
-
-    reach = tenancy.current()
-    yield Doors(session)
-    tenancy._set(reach)
-
 
 @pytest.fixture
 def settings_of() -> Any:

@@ -184,7 +184,8 @@ def chain_of(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> tuple[ast.AST, l
 def makes_rows_of_a_tenant(call: ast.Call) -> bool:
     """Tell whether a ``bulk_create`` builds every row with a tenant."""
     rows = call.args[0] if call.args else None
-    return isinstance(rows, ast.ListComp) and isinstance(rows.elt, ast.Call) and names_tenant(rows.elt)
+    made = [rows.elt] if isinstance(rows, ast.ListComp) else rows.elts if isinstance(rows, ast.List) else []
+    return bool(made) and all(isinstance(one, ast.Call) and names_tenant(one) for one in made)
 
 
 def queries(text: str, owned: set[str]) -> list[tuple[str, bool]]:
@@ -266,6 +267,8 @@ def test_what_tenants_own_is_known():
         ("Fact.objects.exclude(tenant=tenant)", False),
         ("Fact.objects.filter(tenant=None)", False),
         ("Fact.objects.bulk_create([Fact(id=1) for _ in rows])", False),
+        ("Fact.objects.bulk_create([Fact(tenant=tenant), Fact(id=1)])", False),
+        ("Fact.objects.bulk_create(rows)", False),
         ("from x.models import Fact as Row\nRow.objects.count()", False),
         ("models.Fact.objects.count()", False),
         ("Fact._default_manager.count()", False),
@@ -273,6 +276,7 @@ def test_what_tenants_own_is_known():
         ("Fact.objects.order_by('id').filter(id=1, tenant=ctx.tenant).first()", True),
         ("models.Fact.objects.get(id=1, tenant=ledger.SYSTEM).value", True),
         ("Fact.objects.bulk_create([Fact(tenant=tenant) for _ in rows])", True),
+        ("Fact.objects.bulk_create([Fact(tenant=tenant)])", True),
     ],
 )
 def test_the_walk_tells_a_query_with_a_tenant_from_one_without(text, held):

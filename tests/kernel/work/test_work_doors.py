@@ -4,17 +4,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.support.doors import Doors
-
-
-@pytest.fixture
-def doors(session):
-    from trueup.kernel import tenancy
-
-    reach = tenancy.current()
-    yield Doors(session)
-    tenancy._set(reach)
-
 
 @pytest.fixture
 def submit(run):

@@ -97,8 +97,9 @@ class FetchJobs(Action[FetchJobsInput, JointFence, Fetched]):
     def apply(self, ctx: Context, input: FetchJobsInput, loaded: JointFence, prepared: Fetched) -> Outcome:
         """Write down how each ended whose job is still this worker's; the others are left out."""
         held = [one for one in prepared.attempts if one.input.job in loaded.held]
-        rows = [{"tenant": ctx.tenant, **row_of(ctx, one.input, one.args, one.done)} for one in held]
-        insert(Run, [*rows[0]] if rows else (), [[*row.values()] for row in rows])
+        rows = [row_of(ctx, one.input, one.args, one.done) for one in held]
+        names = rows[0] if rows else ()
+        insert(Run, ("tenant", *names), [(ctx.tenant, *row.values()) for row in rows])
         lowered = _settled(ctx, held)
         known = [fact for one in held for fact in _facts(ctx, one)]
         lost = [str(one.input.job) for one in prepared.attempts if one.input.job not in loaded.held]
@@ -157,7 +158,7 @@ def _stored(ctx: Context, round: "Round", made: Sequence["Made"]) -> Fetched:
     whens = [When(one.errand.job, one.errand.attempt, one.errand.failures, one.begun, one.elapsed_ms) for one in made]
     runs = {str(one.errand.job): run_document(one.reach, one.found, digest, when) for one, when in zip(made, whens, strict=True)}
     manifest = json.dumps({"runs": runs}, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    pages = {n: Content(one.body.body, PAGE, one.media_type) for n, one in enumerate(made) if one.body and one.body.body}
+    pages = {n: Content(one.body.body[:], PAGE, one.media_type) for n, one in enumerate(made) if one.body and one.body.body}
     contents = [Content(record, RECORD, RECORD_TYPE), Content(manifest.encode(), MANIFEST, MANIFEST_TYPE), *pages.values()]
     stored = ctx.ports.artifacts.put_many(ctx.tenant, contents)
     bodies: Mapping[int, Artifact] = dict(zip(pages, stored[2:], strict=True))

@@ -79,7 +79,8 @@ class ResetBreaker(Action[BreakerInput, None, None]):
 def _outcome(input: BreakerInput, found: Breaker) -> Outcome:
     value: dict[str, Any] = {"authority": input.authority, "phase": str(found.phase), "forced": found.forced}
     host = re.sub(r":\d+$", "", input.authority)
-    return Outcome(value, subjects=[f"host/{host}"], note={"authority": input.authority, "open": found.phase is not Phase.CLOSED})
+    note = {"authority": input.authority, "open": found.phase is not Phase.CLOSED, "reason": input.reason}
+    return Outcome(value, subjects=[f"host/{host}"], note=note)
 
 
 ACTIONS = (OpenBreaker, ResetBreaker)

@@ -89,10 +89,12 @@ def told(ctx: Context, sha256: str) -> Told:
         NotFound: it is not stored.
         UnreadableInput: it is no record, or says of itself what its lines do not.
     """
-    with ctx.ports.artifacts.open(ctx.tenant, sha256) as file:
-        data = file.read(LONGEST_RECORD + 1)
     broken = UnreadableInput(f"artifact {sha256} is no record of hops")
-    if len(data) > LONGEST_RECORD or hashlib.sha256(data).hexdigest() != sha256:
+    if ctx.ports.artifacts.size(ctx.tenant, sha256) > LONGEST_RECORD:
+        raise broken
+    with ctx.ports.artifacts.open(ctx.tenant, sha256) as file:
+        data = file.read()  # a bound said here would be reserved whole
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise broken
     try:
         about, *hops = [json.loads(line) for line in data.splitlines()]
@@ -159,7 +161,7 @@ class FetchPages(Action[FetchInput, None, Fetched]):
 def _body(ctx: Context, page: Page) -> Artifact | None:
     if page.answer is None or not page.answer.body:
         return None
-    return ctx.ports.artifacts.put(ctx.tenant, page.answer.body, name="page", media_type=media_type_of(page.answer.headers))
+    return ctx.ports.artifacts.put(ctx.tenant, page.answer.body[:], name="page", media_type=media_type_of(page.answer.headers))
 
 
 def media_type_of(headers: Mapping[str, str]) -> str:

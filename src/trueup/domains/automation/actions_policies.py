@@ -262,7 +262,7 @@ class SwitchOn(Action[SwitchInput, None, None]):
 
 def _switched(ctx: Context, input: SwitchInput, *, off: bool) -> Outcome:
     Switch.objects.create(tenant=ctx.tenant, pattern=input.host, off=off, reason=input.reason, at=ctx.now, by=ctx.principal.id)
-    return Outcome({"host": input.host, "off": off}, subjects=[f"host/{input.host}"], note={"off": off})
+    return Outcome({"host": input.host, "off": off}, subjects=[f"host/{input.host}"], note={"off": off, "reason": input.reason})
 
 
 ACTIONS = (PutPolicy, RetirePolicy, SetListing, SwitchOff, SwitchOn)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from trueup.domains.automation.engine.addresses import special
-from trueup.domains.automation.engine.authorizing import State, Wanted, is_fresh
+from trueup.domains.automation.engine.authorizing import CEILINGS, State, Wanted, is_fresh
 from trueup.domains.automation.engine.challenge import META, PATH, base_of, front, record_name
 from trueup.domains.automation.engine.tiers import NEEDS_APPROVAL, Strategy
 from trueup.domains.automation.models import Authorization
@@ -40,7 +40,11 @@ def state_of(row: Authorization, now: datetime) -> State:
 def wanted(row: Authorization) -> Wanted:
     """Return what an authorization is for, as far as it decides whether that can be."""
     strategies = frozenset(Strategy(name) for name in row.strategies)
-    return Wanted(row.host, frozenset(row.ports), row.method, row.own, row.inside, strategies, row.expires, row.opens, row.closes)
+    ceilings = {name: getattr(row, name) for name in CEILINGS}
+    return Wanted(
+        *(row.host, frozenset(row.ports), row.method, row.own, row.inside, strategies, row.expires, row.opens, row.closes),
+        **ceilings,
+    )
 
 
 def opens_load(row: Authorization) -> bool:
@@ -96,7 +100,7 @@ def document(row: Authorization, now: datetime) -> dict[str, Any]:
     """Return an authorization as lists and commands show it."""
     state = state_of(row, now)
     fields = ("version", "host", "ports", "path", "method", "own", "inside", "strategies", "job_types", "contact", "evidence")
-    ceilings = {name: getattr(row, name) for name in ("max_rps", "max_concurrent", "max_requests")}
+    ceilings = {name: getattr(row, name) for name in CEILINGS}
     return {
         "id": str(row.id),
         "state": str(state),

@@ -61,7 +61,8 @@ def request(app: App, /, lasts: timedelta, **asked: Any) -> None:
     """Ask to be authorized for HOST; the answer says what to publish, and where.
 
     DNS, file and meta prove whose a host is; a signed letter proves that its owner consents, and no more. Assault and
-    custom need proof that it is your own, end within 24 hours, and wait for another person's consent.
+    custom need proof that it is your own, end within 24 hours, and wait for another person's consent; assault names a
+    window and all three ceilings, too.
     """
     from trueup.domains.automation.actions_authorizations import RequestAuthorization
 

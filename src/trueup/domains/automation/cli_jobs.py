@@ -13,7 +13,7 @@ from trueup.domains.automation.agent import UNSANDBOXED as SETTING
 from trueup.kernel.doors import App, leave, pass_store
 from trueup.kernel.errors import UnreadableInput, UsageError
 from trueup.kernel.words import ExitCode
-from trueup.kernel.work.cli import document, identifier, when
+from trueup.kernel.work.cli import cancel_job, document, identifier, replay_job, when
 from trueup.kernel.work.cli import worker as work
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -230,10 +230,7 @@ def egress(app: App, id: str) -> None:
 @pass_store
 def cancel(app: App, id: str) -> None:
     """Cancel a job; one that runs is ended within two seconds."""
-    from trueup.kernel.work.actions import CancelJob
-
-    value = app.run(CancelJob, {"id": identifier(id)})
-    app.emit(value, f"job {value['job']} {'was asked to stop' if value['asked'] else 'is cancelled'}")
+    cancel_job(app, id)
 
 
 @job.command()
@@ -241,7 +238,4 @@ def cancel(app: App, id: str) -> None:
 @pass_store
 def retry(app: App, id: str) -> None:
     """Try a job again that failed, was refused or cancelled; look first whether what it changes was changed already."""
-    from trueup.kernel.work.actions import ReplayJob
-
-    value = app.run(ReplayJob, {"id": identifier(id)})
-    app.emit(value, f"job {value['job']} is queued; it was {value['was']}")
+    replay_job(app, id)

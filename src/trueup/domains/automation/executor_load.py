@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 
+from trueup.domains.automation.egress.bodies import folder_of
 from trueup.domains.automation.egress.cutting import cut_off
 from trueup.domains.automation.egress.gate import HopRefused, Toll, Way
 from trueup.domains.automation.egress.http import Bounds, Fetcher, FetchFailed, Request, Response, connections
@@ -162,9 +163,10 @@ async def load(reach: Reach) -> Found:
 async def _by(users: int, run: _Run) -> None:
     left = run.reach.args.request.timeout_seconds - run.load.seconds
     bounds = Bounds(seconds=max(1.0, min(Bounds().seconds, left - 1)))  # what is asked last may be answered within the job's time
+    spill = folder_of(run.reach.ctx.ports.data)
     async with (
         connections(0) as pool,
-        Fetcher(run.reach.gate, agent=run.reach.agent, bounds=bounds, pool=pool) as fetcher,
+        Fetcher(run.reach.gate, agent=run.reach.agent, bounds=bounds, pool=pool, spill=spill) as fetcher,
     ):
         try:
             async with asyncio.TaskGroup() as group:

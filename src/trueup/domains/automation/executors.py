@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trueup.domains.automation.egress.bodies import folder_of
 from trueup.domains.automation.egress.gate import HopRefused
 from trueup.domains.automation.egress.http import Fetcher, FetchFailed, Request, Response
 from trueup.domains.automation.engine.blocked import blocked
@@ -54,7 +55,8 @@ def refused(exc: HopRefused) -> Found:
 
 async def fetch(reach: Reach) -> tuple[Found, Response | None]:
     """Fetch a job's URL over HTTP, as its tier does; one cut-off connection is met by one more try."""
-    async with Fetcher(reach.gate, agent=reach.agent, pool=reach.pool) as fetcher:
+    spill = folder_of(reach.ctx.ports.data)
+    async with Fetcher(reach.gate, agent=reach.agent, pool=reach.pool, spill=spill) as fetcher:
         url = reach.args.request.url
         await reach.go_on(url)
         try:

@@ -207,10 +207,17 @@ def go_easy(tenant: UUID, authority: str, found: Ease) -> None:
         write(stored)
 
 
-def eases(tenant: UUID, now: datetime, *, authorities: Iterable[str]) -> dict[str, Ease]:
-    """Return which authorities are gone easy on now."""
-    rows = Meter.objects.filter(tenant=tenant, authority__in=list(authorities)).values_list("authority", "usage")
-    found = {authority: _in_force(read(body).ease, now) for authority, body in rows}
+def eases(tenant: UUID, now: datetime, *, authorities: Iterable[str] | None = None) -> dict[str, Ease]:
+    """Return which authorities are gone easy on now.
+
+    Args:
+        tenant: whose.
+        now: the time.
+        authorities: that are asked about; all by default.
+    """
+    rows = Meter.objects.filter(tenant=tenant, usage__has_key="ease")
+    rows = rows if authorities is None else rows.filter(authority__in=list(authorities))
+    found = {authority: _in_force(read(body).ease, now) for authority, body in rows.values_list("authority", "usage")}
     return {authority: one for authority, one in found.items() if one is not None}
 
 

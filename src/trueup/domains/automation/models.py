@@ -167,7 +167,7 @@ class Intent(models.Model):
     number = models.IntegerField()  # counts the job's such requests
     method = models.CharField(max_length=10)
     authority = models.CharField(max_length=300)
-    state = models.CharField(max_length=10)  # sent, or answered
+    state = models.CharField(max_length=10)  # sent: it may have been taken, whatever came back
     at = models.DateTimeField()
 
     class Meta:

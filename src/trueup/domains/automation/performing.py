@@ -187,7 +187,7 @@ def _body(ctx: Context, found: Found, answer: Response | None) -> list[Artifact]
     media_type = known(found, answer)
     if answer is None or not media_type:
         return []
-    return [ctx.ports.artifacts.put(ctx.tenant, answer.body, name=PAGE, media_type=media_type)]
+    return [ctx.ports.artifacts.put(ctx.tenant, answer.body[:], name=PAGE, media_type=media_type)]
 
 
 def known(found: Found, answer: Response | None) -> str:

@@ -146,4 +146,6 @@ async def on_site(claim: Claim, gate: Gate, base: str, *, agent: str) -> Proof:
     if found.status == 429 or found.status >= 500:
         raise ProofUnknown(f"{url} answers with {found.status}", remedy="verify again when it answers")
     holds = in_file if claim.method == "well_known_file" else in_page
-    return Proof(found.status == 200 and holds(found.body, claim.token), found.url, found.body[:_SEEN].decode(errors="replace"))
+    return Proof(
+        found.status == 200 and holds(found.body[:], claim.token), found.url, found.body[:_SEEN].decode(errors="replace")
+    )

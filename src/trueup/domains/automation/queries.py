@@ -1,7 +1,7 @@
 """Every reading of policies, authorizations, switches, breakers and meters that pages and API share."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -15,6 +15,7 @@ from trueup.domains.automation.actions_force import ActivateLoad
 from trueup.domains.automation.actions_policies import pattern_of, policy_document
 from trueup.domains.automation.engine.authorizing import State
 from trueup.domains.automation.engine.breaker import Phase
+from trueup.domains.automation.engine.easing import RECOVERY, Ease, eased, share_at
 from trueup.domains.automation.engine.hostpolicy import Limits, compiled
 from trueup.domains.automation.engine.limits import MINUTE
 from trueup.domains.automation.models import Authorization, BreakerRow, Listing, PolicyVersion, Switch
@@ -201,15 +202,64 @@ def usage(tenant: UUID, now: datetime, *, most: int = 100) -> list[Used]:
         now: the time.
         most: how many to return.
     """
-    rows = [snapshots.policy_of(*row) for row in policies(tenant).values_list("pattern", "version", "body")]
-    there = compiled(rows, listing=snapshots.listing(tenant))
+    limits_of = _limits(tenant)
     found = []
     for authority, used in meters.in_use(tenant, now).items():
         if authority.startswith(meters.key_of("")):
             continue
-        about = there.policies(authority.rpartition(":")[0].strip("[]"))
         minute = used.begun.since(now - MINUTE)
-        limits = about[0].limits if about else Limits()
         waits = used.not_before if used.not_before and used.not_before > now else None
-        found.append(Used(authority, minute, len(used.begun), used.running, limits, waits))
+        found.append(Used(authority, minute, len(used.begun), used.running, limits_of(authority), waits))
     return sorted(found, key=lambda one: (-one.share, one.authority))[:most]
+
+
+def _limits(tenant: UUID) -> Callable[[str], Limits]:
+    """Return what tells the limits of the policy that decides about an authority's host."""
+    rows = [snapshots.policy_of(*row) for row in policies(tenant).values_list("pattern", "version", "body")]
+    there = compiled(rows, listing=snapshots.listing(tenant))
+
+    def limits_of(authority: str) -> Limits:
+        about = there.policies(authority.rpartition(":")[0].strip("[]"))
+        return about[0].limits if about else Limits()
+
+    return limits_of
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """That the limits of one authority are lowered now, since it failed of late.
+
+    Args:
+        authority: host and port.
+        most: limits of the policy that decides about its host.
+        now: those that hold now.
+        ease: since when, and why.
+        until: when they are the policy's again, where nothing fails.
+    """
+
+    authority: str
+    most: Limits
+    now: Limits
+    ease: Ease
+    until: datetime
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """Each limit as it is without that, and as it is."""
+        units = {"per_minute": "a minute", "per_hour": "an hour", "concurrent": "at once"}
+        return [
+            {"unit": unit, "before": getattr(self.most, name), "after": getattr(self.now, name)} for name, unit in units.items()
+        ]
+
+
+def lowered(tenant: UUID, now: datetime) -> list[Lowered]:
+    """Return whose limits are lowered now, those that are lowered most first."""
+    found = meters.eases(tenant, now)
+    if not found:
+        return []
+    limits_of = _limits(tenant)
+    shares = {authority: share_at(ease, now) for authority, ease in found.items()}
+    return [
+        Lowered(name, most := limits_of(name), eased(most, shares[name]), found[name], found[name].at + RECOVERY)
+        for name in sorted(found, key=lambda name: (shares[name], name))
+    ]

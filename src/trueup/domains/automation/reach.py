@@ -13,6 +13,7 @@ from trueup.domains.automation import breakers, meters, snapshots
 from trueup.domains.automation.agent import TOKEN, contact, user_agent
 from trueup.domains.automation.desk import Asks
 from trueup.domains.automation.egress import robots
+from trueup.domains.automation.egress.bodies import folder_of
 from trueup.domains.automation.egress.cutting import CUT_OFF
 from trueup.domains.automation.egress.gate import Gate, HopRefused, at_once
 from trueup.domains.automation.egress.http import Fetcher
@@ -123,7 +124,8 @@ class Reach:
         shared, toll = self.shared, RobotsToll(self.leases)
         await shared.ready()
         gate = Gate(self.snapshot, self.asked, self.clock, self.record, toll=toll, job=str(self.job), ready=shared.ready)
-        fetcher = Fetcher(gate, agent=self.agent, bounds=robots.BOUNDS, pool=shared.pool)
+        spill = folder_of(self.ctx.ports.data)
+        fetcher = Fetcher(gate, agent=self.agent, bounds=robots.BOUNDS, pool=shared.pool, spill=spill)
         reading = await self._stack.enter_async_context(fetcher)
         files = robots.Robots(reading, shared.copies, self.clock, token=TOKEN)
         self.gate.toll = JobToll(self.leases, files, shared.reading)

@@ -20,6 +20,7 @@ from uuid import UUID
 from trueup.domains.automation import breakers, meters, snapshots, turns
 from trueup.domains.automation.agent import require_extra
 from trueup.domains.automation.desk import Counter
+from trueup.domains.automation.egress.bodies import HELD
 from trueup.domains.automation.egress.http import Response, connections
 from trueup.domains.automation.egress.spool import RoundSpool, left_over
 from trueup.domains.automation.engine.blocked import retry_after
@@ -45,8 +46,8 @@ FRESH = 0.05
 """Seconds for which a snapshot decides; then it is asked for again before the next hop."""
 LINGER = 1.0
 """Seconds after which attempts that have ended no longer wait for those that have not."""
-LARGE = 256 << 10
-"""Bytes of a page from which on it is stored as soon as it is there."""
+LARGE = HELD
+"""Bytes of a page from which on it is stored as soon as it is there: so many of each attempt are in memory, and one page whole."""
 _LOOK = 0.05
 
 
@@ -264,7 +265,7 @@ class Round:
         made.media_type = known(made.found, made.body)
         if made.body is not None and len(made.body.body) > LARGE:
             put, body, kind = self.ctx.ports.artifacts.put, made.body.body, made.media_type
-            made.stored = await self._desk.put(lambda: put(self.ctx.tenant, body, name=PAGE, media_type=kind))
+            made.stored = await self._desk.put(lambda: put(self.ctx.tenant, body[:], name=PAGE, media_type=kind))  # one at a time
             made.body = replace(made.body, body=b"")
 
 

@@ -165,12 +165,6 @@ class Leases:
             lambda: intents.sent(self.held.tenant, job, number, way.hop.method, way.target.authority, self.clock())
         )
 
-    async def answered(self, way: Way) -> None:
-        """Write down that what was about to be changed was answered."""
-        job = self.held.job
-        if job is not None and way.hop.intent and way.hop.status is not None:
-            await self.desk.put(lambda: intents.answered(self.held.tenant, job, way.hop.intent))
-
     def end(self) -> None:
         """Let go of everything."""
         for decision, lease in self.given_up():
@@ -227,9 +221,8 @@ class JobToll:
         async with self._reading[origin_of(way.target)]:
             return await leave_of(self._robots, way)
 
-    async def leave(self, way: Way) -> None:
-        """Write down what was answered."""
-        await self._leases.answered(way)
+    async def leave(self, _way: Way) -> None:
+        """Keep the lease: it belongs to the job, and ends with it."""
 
 
 class OnceRead:

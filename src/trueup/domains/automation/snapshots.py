@@ -65,7 +65,9 @@ def policy_of(pattern: str, version: int, body: Mapping[str, Any]) -> HostPolicy
 def authorization_of(row: AuthorizationRow) -> Authorization:
     """Return an authorization as decisions take it."""
     strategies = frozenset(Strategy(name) for name in row.strategies)
-    granted = Granted(row.method, strategies, row.own, bool(row.approver), bool(row.opens and row.closes))
+    ceilings = Ceilings(row.max_rps, row.max_concurrent, row.max_requests)
+    windowed = bool(row.opens and row.closes)
+    granted = Granted(row.method, strategies, row.own, bool(row.approver), windowed, ceilings.complete)
     return Authorization(
         id=str(row.id),
         version=row.version,
@@ -80,7 +82,7 @@ def authorization_of(row: AuthorizationRow) -> Authorization:
         job_types=frozenset(row.job_types),
         inside=row.inside,
         stale=stale_at(row.method, row.verified_at),
-        ceilings=Ceilings(row.max_rps, row.max_concurrent, row.max_requests),
+        ceilings=ceilings,
     )
 
 

@@ -18,7 +18,9 @@ from trueup.domains.telemetry.cli_support import (
     assert_words,
     asserts_document,
     deliver,
-    explained,
+    finding_words,
+    gap_words,
+    judged_words,
     make_folder,
     outlook_words,
     registry_document,
@@ -108,18 +110,11 @@ def compare(
 def verdict_words(value: Mapping[str, Any]) -> Iterable[str]:
     """Say a comparison in words."""
     yield f"{value['verdict']}  {value['files']['run']['name']} against {value['files']['baseline']['name']}"
-    for finding in value["findings"]:
-        yield f"  {explained(finding)}"
-    judged = sum(m["verdict"] in ("PASS", "PASS_WITH_DRIFT", "FAIL") for m in value["metrics"])
-    counts = f"{len(value['findings'])} findings, {len(value['excluded'])} columns not compared"
-    yield f"  {judged} of {len(value['metrics'])} metrics judged, {counts}"
+    yield from finding_words(value)
+    yield f"{judged_words(value)}, {len(value['excluded'])} columns not compared"
     for item in value["excluded"]:
         yield f"  not compared: {item['name']} ({item['reason']})"
-    for note in value["notes"]:
-        yield f"  note: {note}"
-    for metric in value["metrics"]:
-        if metric["verdict"] == "INSUFFICIENT_DATA":
-            yield f"  not judged: {metric['metric']} ({metric['reason']})"
+    yield from gap_words(value)
     yield from assert_words(value)
     yield from outlook_words(value)
     yield f"  subject {value['subject']}"

@@ -11,7 +11,7 @@ from trueup.domains.telemetry.cli_support import (
     assert_words,
     asserts_document,
     deliver,
-    explained,
+    finding_words,
     make_folder,
     registry_document,
     showing_progress,
@@ -86,8 +86,7 @@ def _file_of(app: App, run: str) -> Path | None:
 
 def _words(value: Mapping[str, Any]) -> Iterable[str]:
     yield f"{value['verdict']}  {value['run']['name']} against {len(value['asserts'])} asserts"
-    for finding in value["findings"]:
-        yield f"  {explained(finding)}"
+    yield from finding_words(value)
     yield from assert_words(value)
     for note in value["notes"]:
         yield f"  note: {note}"

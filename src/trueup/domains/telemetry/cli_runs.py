@@ -11,7 +11,9 @@ from trueup.domains.telemetry.cli_support import (
     assert_words,
     asserts_document,
     deliver,
-    explained,
+    finding_words,
+    gap_words,
+    judged_words,
     make_folder,
     outlook_words,
     showing_progress,
@@ -180,16 +182,10 @@ def analysis_words(value: Mapping[str, Any]) -> Iterable[str]:
             yield f"  circumstances: {about['match_level']}, {', '.join(about['matched']) or 'none'} alike"
     else:
         yield f"{value['verdict']}  {value['run']['run']}: {about['reason']}"
-    for finding in value["findings"]:
-        yield f"  {explained(finding)}"
-    judged = sum(m["verdict"] in ("PASS", "PASS_WITH_DRIFT", "FAIL") for m in value["metrics"])
+    yield from finding_words(value)
     if value["metrics"]:
-        yield f"  {judged} of {len(value['metrics'])} metrics judged, {len(value['findings'])} findings"
-    for note in value["notes"]:
-        yield f"  note: {note}"
-    for metric in value["metrics"]:
-        if metric["verdict"] == "INSUFFICIENT_DATA":
-            yield f"  not judged: {metric['metric']} ({metric['reason']})"
+        yield judged_words(value)
+    yield from gap_words(value)
     yield from assert_words(value)
     yield from outlook_words(value)
     for path in value.get("out", {}).values():

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from trueup.domains.telemetry.cli_support import FILE, explained
+from trueup.domains.telemetry.cli_support import FILE, finding_words, gap_words, judged_words
 from trueup.kernel.doors import App, finish, pass_store
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -73,13 +73,7 @@ def check(app: App, /, run_file: Path, **how: Any) -> None:
 def check_words(value: Mapping[str, Any]) -> Iterable[str]:
     """Say a check in words."""
     yield f"{value['verdict']}  {value['files']['run']['name']} against {value['files']['baseline']['name']}, by sketches"
-    for finding in value["findings"]:
-        yield f"  {explained(finding)}"
-    judged = sum(m["verdict"] in ("PASS", "PASS_WITH_DRIFT", "FAIL") for m in value["metrics"])
-    yield f"  {judged} of {len(value['metrics'])} metrics judged, {len(value['findings'])} findings"
-    for note in value["notes"]:
-        yield f"  note: {note}"
-    for metric in value["metrics"]:
-        if metric["verdict"] == "INSUFFICIENT_DATA":
-            yield f"  not judged: {metric['metric']} ({metric['reason']})"
+    yield from finding_words(value)
+    yield judged_words(value)
+    yield from gap_words(value)
     yield f"  subject {value['subject']}"

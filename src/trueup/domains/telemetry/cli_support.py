@@ -47,6 +47,27 @@ def explained(finding: Mapping[str, Any]) -> str:
     return sentence if sentence.startswith(metric) else f"{metric}: {sentence}"
 
 
+def finding_words(value: Mapping[str, Any]) -> Iterable[str]:
+    """Say what was found."""
+    for finding in value["findings"]:
+        yield f"  {explained(finding)}"
+
+
+def judged_words(value: Mapping[str, Any]) -> str:
+    """Say how many metrics were judged, and how much was found."""
+    judged = sum(m["verdict"] in ("PASS", "PASS_WITH_DRIFT", "FAIL") for m in value["metrics"])
+    return f"  {judged} of {len(value['metrics'])} metrics judged, {len(value['findings'])} findings"
+
+
+def gap_words(value: Mapping[str, Any]) -> Iterable[str]:
+    """Say what was noted, and which metrics could not be judged."""
+    for note in value["notes"]:
+        yield f"  note: {note}"
+    for metric in value["metrics"]:
+        if metric["verdict"] == "INSUFFICIENT_DATA":
+            yield f"  not judged: {metric['metric']} ({metric['reason']})"
+
+
 def registry_document(path: Path) -> Any:
     """Read a metric registry's document, after holding it to its form.
 

@@ -50,6 +50,22 @@ def identifier(text: str) -> UUID:
         raise UsageError(f"{text!r} is no job's id", remedy="list them with 'trueup job list'") from None
 
 
+def cancel_job(app: App, id: str) -> None:
+    """Cancel a job, and say how it stands now."""
+    from trueup.kernel.work.actions import CancelJob
+
+    value = app.run(CancelJob, {"id": identifier(id)})
+    app.emit(value, f"job {value['job']} {'was asked to stop' if value['asked'] else 'is cancelled'}")
+
+
+def replay_job(app: App, id: str) -> None:
+    """Queue a job again, and say how it ended before."""
+    from trueup.kernel.work.actions import ReplayJob
+
+    value = app.run(ReplayJob, {"id": identifier(id)})
+    app.emit(value, f"job {value['job']} is queued; it was {value['was']}")
+
+
 @click.command()
 @click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Handlers that run at once.")
 @click.option("--once", is_flag=True, help="Do one batch and end.")
@@ -220,10 +236,7 @@ def logs(app: App, id: str, after: int) -> None:
 @pass_store
 def cancel(app: App, id: str) -> None:
     """Cancel a job; one that runs is asked to stop, and can record nothing any more."""
-    from trueup.kernel.work.actions import CancelJob
-
-    value = app.run(CancelJob, {"id": identifier(id)})
-    app.emit(value, f"job {value['job']} {'was asked to stop' if value['asked'] else 'is cancelled'}")
+    cancel_job(app, id)
 
 
 @job.command()
@@ -231,10 +244,7 @@ def cancel(app: App, id: str) -> None:
 @pass_store
 def replay(app: App, id: str) -> None:
     """Try a job again that failed, died or was cancelled."""
-    from trueup.kernel.work.actions import ReplayJob
-
-    value = app.run(ReplayJob, {"id": identifier(id)})
-    app.emit(value, f"job {value['job']} is queued; it was {value['was']}")
+    replay_job(app, id)
 
 
 @job.command()

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Error
 
-from tests.domains.automation.browser.test_only_way_out import world  # noqa: F401 - a fixture
+from tests.domains.automation.browser.world import world  # noqa: F401 - a fixture
 from tests.domains.automation.test_ssrf import entries
 
 TRIED = """async (urls) => {

@@ -15,7 +15,7 @@ from trueup.domains.automation.engine.urls import read
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL = frozenset(Strategy)
-OWN = Granted("dns_txt", ALL, own=True, approved=True, windowed=True)
+OWN = Granted("dns_txt", ALL, own=True, approved=True, windowed=True, bounded=True)
 LETTER = Granted("signed_letter", frozenset({Strategy.STEALTH, Strategy.MATRIX}), own=False)
 
 
@@ -159,12 +159,13 @@ def test_each_mode_opens_what_the_ladder_says(mode, granted, strategy):
         ({"granted": replace(OWN, strategies=frozenset({Strategy.STEALTH}))}, "tier.authorization"),
         ({"granted": replace(OWN, approved=False)}, "tier.approval"),
         ({"granted": replace(OWN, windowed=False)}, "tier.window"),
+        ({"granted": replace(OWN, bounded=False)}, "tier.ceilings"),
         ({"granted": replace(OWN, method="signed_letter")}, "tier.mode"),
         ({"granted": None}, "tier.mode"),
         ({}, ""),
     ],
 )
-def test_load_on_a_target_needs_all_of_ownership_list_role_window_and_a_second_person(change, rule):
+def test_load_on_a_target_needs_all_of_ownership_list_role_window_ceilings_and_a_second_person(change, rule):
     whole = {"granted": OWN, "listed": ALL, "allowed": ALL} | change
     assert refusal(Strategy.ASSAULT, **whole) == rule
 
@@ -194,7 +195,9 @@ def test_rules_are_asked_in_one_order_and_the_first_that_refuses_is_named():
     assert [found.rule_ids for _, found in steps] == [(rule,) for rule, _ in steps]
     approved = replace(full, granted=replace(LOOPBACK, approved=True))
     assert asked_of(listed, url=url, authorizations=[approved], **{**asked, **roles}).rule_ids == ("tier.window",)
-    whole = replace(full, granted=replace(LOOPBACK, approved=True, windowed=True))
+    unbounded = replace(approved, granted=replace(approved.granted, windowed=True))
+    assert asked_of(listed, url=url, authorizations=[unbounded], **{**asked, **roles}).rule_ids == ("tier.ceilings",)
+    whole = replace(unbounded, granted=replace(unbounded.granted, bounded=True))
     assert asked_of(listed, url=url, authorizations=[whole], **{**asked, **roles}).allowed
 
 

@@ -61,7 +61,10 @@ def test_a_timeline_counts_every_answer_once_in_its_span(told):
     span = max((int(at) for at, _, _ in told), default=0) // LINES + 1
     for line in lines:
         inside = [one for one in told if line["second"] <= int(one[0]) < line["second"] + span]
-        assert line["requests"] == len(inside)
+        good = [ms for _, ms, code in inside if not code]
+        assert (line["requests"], line["seconds"]) == (len(inside), span)
+        expected = (round(percentile(good, 0.5), 2), round(percentile(good, 0.95), 2)) if good else (None, None)
+        assert (line["p50_ms"], line["p95_ms"]) == expected
 
 
 def test_a_run_is_given_up_when_as_many_of_the_last_failed_and_not_before():

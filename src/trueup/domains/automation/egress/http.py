@@ -8,14 +8,16 @@ import asyncio
 import re
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 import aiohttp
 from yarl import URL
 
+from trueup.domains.automation.egress.bodies import Body, Gathered
 from trueup.domains.automation.egress.gate import Gate, HopRefused, Way
 from trueup.domains.automation.egress.trust import system_trust
 from trueup.domains.automation.engine.urls import Target
@@ -33,6 +35,8 @@ _OURS = frozenset(
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 1 << 16
+_PIECE = 1 << 18
+"""Bytes that are unpacked at once, at most: a bomb is noticed before it is large."""
 
 
 class FetchFailed(TrueupError):
@@ -72,14 +76,14 @@ class Response:
     Args:
         url: of the last hop.
         headers: with names in lower case; of repeated ones all values, joined by a comma.
-        body: unpacked.
+        body: unpacked; a large one may lie on disk.
         redirects: how many were followed.
     """
 
     url: str
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: Body
     redirects: int
 
 
@@ -118,6 +122,7 @@ class Fetcher:
         agent: the honest name: product, version, contact.
         trust: certificates that are trusted; those of the system by default.
         pool: connections that several share and somebody else closes; its own by default.
+        spill: folder for large bodies; by default they are held in memory.
     """
 
     def __init__(
@@ -128,12 +133,14 @@ class Fetcher:
         bounds: Bounds | None = None,
         trust: ssl.SSLContext | None = None,
         pool: aiohttp.ClientSession | None = None,
+        spill: Path | None = None,
     ) -> None:
         self._gate = gate
         self._agent = agent
         self._bounds = bounds or Bounds()
         self._trust = trust or system_trust()
         self._pool = pool
+        self._spill = spill
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Fetcher":
@@ -190,7 +197,7 @@ class Fetcher:
         if came_from.scheme == "https" and way.target.scheme == "http":
             raise self._gate.refuse(way, "egress.redirect.downgrade", "a redirect leads from https to http")
 
-    async def _once(self, way: Way, method: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    async def _once(self, way: Way, method: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], Body]:
         """Make one hop to the address that was decided about."""
         if self._session is None:
             raise RuntimeError("a fetcher is used as a context manager")
@@ -218,28 +225,27 @@ class Fetcher:
                 **options,
             ) as answer:
                 way.hop.status = answer.status
-                content = b"" if method == "HEAD" else await self._read(way, answer)
+                content: Body = b"" if method == "HEAD" else await self._read(way, answer)
                 return answer.status, _headers(answer), content
         except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as exc:
             kind = _kind(exc)
             way.hop.outcome = kind
             raise FetchFailed(kind, target.url, _words(kind)) from exc
 
-    async def _read(self, way: Way, answer: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, way: Way, answer: aiohttp.ClientResponse) -> Body:
         unpack = _unpacker(answer.headers.get("Content-Encoding", ""))
         if unpack is None:
             raise self._cut(way, "encoding", "its encoding is none that was asked for")
-        parts, size = [], 0
-        async for chunk in answer.content.iter_chunked(_CHUNK):
-            way.hop.received += len(chunk)
-            if way.hop.received > self._bounds.wire:
-                raise self._cut(way, "too_large", f"more than {self._bounds.wire} bytes")
-            part = unpack(chunk, self._bounds.unpacked - size + 1)
-            size += len(part)
-            if size > self._bounds.unpacked:
-                raise self._cut(way, "too_large", f"more than {self._bounds.unpacked} bytes when unpacked")
-            parts.append(part)
-        return b"".join(parts)
+        with Gathered(self._spill) as gathered:
+            async for chunk in answer.content.iter_chunked(_CHUNK):
+                way.hop.received += len(chunk)
+                if way.hop.received > self._bounds.wire:
+                    raise self._cut(way, "too_large", f"more than {self._bounds.wire} bytes")
+                for part in unpack(chunk):
+                    if gathered.size + len(part) > self._bounds.unpacked:
+                        raise self._cut(way, "too_large", f"more than {self._bounds.unpacked} bytes when unpacked")
+                    gathered.add(part)
+            return gathered.whole()
 
     @staticmethod
     def _cut(way: Way, kind: str, reason: str) -> FetchFailed:
@@ -255,20 +261,24 @@ def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
     return found
 
 
-def _unpacker(encoding: str) -> Any:
-    """Return what unpacks a body piece by piece, never more than it is told to; None for an encoding that was not asked for."""
+def _unpacker(encoding: str) -> Callable[[bytes], Iterable[bytes]] | None:
+    """Return what unpacks a body into pieces of bounded length; None for an encoding that was not asked for."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
-        return lambda data, _most: data
+        return lambda data: (data,)
     if name not in ("gzip", "x-gzip", "deflate"):
         return None
     packed = zlib.decompressobj(wbits=47 if "gzip" in name else 15)
 
-    def unpack(data: bytes, most: int) -> bytes:
-        try:
-            return packed.decompress(data, max(1, most))
-        except zlib.error as exc:
-            raise ValueError("the body cannot be unpacked") from exc
+    def unpack(data: bytes) -> Iterable[bytes]:
+        piece = b""
+        while data or len(piece) == _PIECE:  # a whole piece may have more behind it, that is unpacked already
+            try:
+                piece = packed.decompress(data, _PIECE)
+            except zlib.error as exc:
+                raise ValueError("the body cannot be unpacked") from exc
+            data = packed.unconsumed_tail
+            yield piece
 
     return unpack
 

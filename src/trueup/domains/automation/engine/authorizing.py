@@ -16,6 +16,8 @@ METHODS = (*sorted(OWNERSHIP), "signed_letter")
 
 LOOKED_UP = frozenset({"dns_txt", "well_known_file", "html_meta"})
 """Evidence that can be looked up again, and is."""
+CEILINGS = ("max_rps", "max_concurrent", "max_requests")
+"""What load is bounded by, however much of it a job asks for; each has to be named."""
 
 
 class State(StrEnum):
@@ -61,7 +63,11 @@ def may_become(state: State, wanted: State) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody asks to be authorized, as far as it decides whether that can be."""
+    """What somebody asks to be authorized, as far as it decides whether that can be.
+
+    Args:
+        max_rps, max_concurrent, max_requests: requests a second, at once and in all; None where it names no ceiling.
+    """
 
     host: str
     ports: frozenset[int]
@@ -72,6 +78,9 @@ class Wanted:
     expires: datetime
     opens: datetime | None = None
     closes: datetime | None = None
+    max_rps: float | None = None
+    max_concurrent: int | None = None
+    max_requests: int | None = None
 
 
 def objection(wanted: Wanted, now: datetime) -> str:
@@ -98,4 +107,7 @@ def objection(wanted: Wanted, now: datetime) -> str:
         return f"{', '.join(sorted(load))} needs proof that the target is one's own"
     if Strategy.ASSAULT in load and not (wanted.opens and wanted.closes):
         return "assault needs a window"
+    missing = [name for name in CEILINGS if getattr(wanted, name) is None]
+    if Strategy.ASSAULT in load and missing:
+        return f"assault needs hard ceilings, and it names no {' and no '.join(missing)}"
     return ""

@@ -9,6 +9,7 @@ References:
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from mmap import mmap
 
 LONGEST = timedelta(days=366)
 """How long a target can ask to be left alone; what is longer, or beyond the calendar, counts as this."""
@@ -18,13 +19,13 @@ _PAGES = (b"_cf_chl_opt", b"captcha-delivery.com", b"px-captcha", b"gokuprops", 
 _LOOKED_AT = 1 << 16
 
 
-def blocked(status: int, headers: Mapping[str, str], body: bytes) -> str:
+def blocked(status: int, headers: Mapping[str, str], body: bytes | mmap) -> str:
     """Say how a target asks to be left alone; empty where it does not.
 
     Args:
         status: of the last answer.
         headers: with names in lower case.
-        body: unpacked.
+        body: unpacked; its beginning is looked at.
     """
     if status in _STATUS:
         return _STATUS[status]

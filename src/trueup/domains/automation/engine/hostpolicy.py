@@ -41,6 +41,11 @@ class Ceilings:
     concurrent: int | None = None
     requests: int | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether it says something of each."""
+        return None not in (self.rps, self.concurrent, self.requests)
+
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:

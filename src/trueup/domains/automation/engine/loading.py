@@ -5,6 +5,7 @@ Ceilings of the authorization hold over all of this, request by request; nothing
 
 from array import array
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -80,6 +81,7 @@ class Tally:
         self.errors: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self._times = array("d")
+        self._begun = array("L")  # the second in which each of them was asked
         self._recent: deque[tuple[float, bool]] = deque(maxlen=LOOKED_AT)
         self._lines: dict[int, list[int]] = {}
 
@@ -101,6 +103,7 @@ class Tally:
             self.errors[code] += 1
         else:
             self._times.append(ms)
+            self._begun.append(int(at))
         self._recent.append((ms, bool(code)))
         line = self._lines.setdefault(int(at), [0, 0])
         line[0] += 1
@@ -145,11 +148,22 @@ class Tally:
         }
 
     def _timeline(self) -> list[dict[str, Any]]:
-        """Return how many requests began, and failed, in each span of whole seconds; the spans are as short as the lines allow."""
+        """Return what began in each span of whole seconds, and how long its answers took; spans are as short as lines allow."""
         span = max(self._lines, default=0) // LINES + 1
         cells: dict[int, list[int]] = {}
         for second, (asked, bad) in sorted(self._lines.items()):
             cell = cells.setdefault(second - second % span, [0, 0])
             cell[0] += asked
             cell[1] += bad
-        return [{"second": second, "requests": asked, "failed": bad} for second, (asked, bad) in cells.items()]
+        times: dict[int, list[float]] = {}
+        for second, ms in zip(self._begun, self._times, strict=True):
+            times.setdefault(second - second % span, []).append(ms)
+        return [
+            {"second": second, "seconds": span, "requests": asked, "failed": bad, **_times(times.get(second, ()))}
+            for second, (asked, bad) in cells.items()
+        ]
+
+
+def _times(found: Sequence[float]) -> dict[str, float | None]:
+    """Return the median and the 95th percentile of a span; None where nothing was answered in it."""
+    return {f"p{share}_ms": round(percentile(found, share / 100), 2) if found else None for share in (50, 95)}

@@ -54,6 +54,7 @@ class Granted:
         own: whether the target is said to be the organisation's own.
         approved: whether a second person consented.
         windowed: whether it is limited to a window of time.
+        bounded: whether it names every ceiling: on requests a second, at once and in all.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Granted:
     own: bool
     approved: bool = False
     windowed: bool = False
+    bounded: bool = False
 
 
 def strategy_of(name: str) -> Strategy:
@@ -103,6 +105,8 @@ def refusal(strategy: Strategy, granted: Granted | None, listed: Collection[Stra
         return "tier.approval"
     if strategy is Strategy.ASSAULT and not granted.windowed:
         return "tier.window"
+    if strategy is Strategy.ASSAULT and not granted.bounded:
+        return "tier.ceilings"
     return ""
 
 

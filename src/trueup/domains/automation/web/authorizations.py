@@ -18,13 +18,14 @@ from trueup.domains.automation.models import Authorization
 from trueup.domains.automation.web import forms
 from trueup.domains.automation.web.tables import AUTHORIZATIONS, place
 from trueup.kernel.actions.base import AnyAction
-from trueup.kernel.actions.errors import Held, PolicyRefused
+from trueup.kernel.actions.errors import PolicyRefused
 from trueup.kernel.actions.runner import run
 from trueup.kernel.errors import TrueupError, UsageError
 from trueup.kernel.evidence import lists
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
 from trueup.kernel.http.host import host
+from trueup.kernel.http.pages import acted
 
 _SHOWN = 20
 _DONE = {
@@ -96,16 +97,12 @@ def authorization(request: HttpRequest, id: str) -> HttpResponseBase:
     row = authorizations.found(caller.tenant, queries.authorization_id(id))
     if request.method != "POST":
         return _one(request, row)
-    try:
-        _act(request, row)
-    except PolicyRefused:
-        raise
-    except Held as held:
-        messages.success(request, "Another person has to consent now.")
-        return HttpResponseRedirect(f"/approvals/{held.details['request']}/")
-    except TrueupError as exc:
-        return _one(request, authorizations.found(caller.tenant, row.id), problem=forms.said(exc))
-    return HttpResponseRedirect(f"/automation/authorizations/{row.id}/")
+    return acted(
+        request,
+        lambda: _act(request, row),
+        lambda problem: _one(request, authorizations.found(caller.tenant, row.id), problem=problem),
+        onto=f"/automation/authorizations/{row.id}/",
+    )
 
 
 def _act(request: HttpRequest, row: Authorization) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from trueup.domains.automation import jobqueries
+from trueup.domains.automation.engine.loadchart import loadchart
 from trueup.domains.automation.engine.waterfall import Waterfall, waterfall
 from trueup.domains.automation.models import Run
 from trueup.domains.automation.web.policies import rule_url
@@ -56,6 +57,7 @@ def attempt(ctx: Context, run: Run, *, refused: bool) -> dict[str, Any]:
         "more_steps": max(0, len(steps) - STEPS),
         "pictures": [one for one in kept if one["media_type"] in PICTURES][:SHOWN_PICTURES],
         "downloads": list(_downloads(steps)),
+        "load": loadchart(run.summary.get("timeline")),
         "stored": _stored(manifest, run),
         "artifacts": _named(run, kept),
         "agent": manifest.get("user_agent", ""),
@@ -127,8 +129,10 @@ def _downloads(steps: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _stored(manifest: Mapping[str, Any], run: Run) -> str:
-    """Return what steps stored, or what the run amounts to, as a text of bounded length."""
-    stored = manifest.get("stored") or {name: value for name, value in run.summary.items() if value not in (None, {}, [])}
+    """Return what steps stored, or what the run amounts to, as a text of bounded length; a timeline is drawn instead."""
+    stored = manifest.get("stored") or {
+        name: value for name, value in run.summary.items() if name != "timeline" and value not in (None, {}, [])
+    }
     text = json.dumps(stored, ensure_ascii=False, indent=2) if stored else ""
     return text if len(text) <= _STORED else f"{text[:_STORED]}\n… {len(text)} characters in all; the manifest holds it whole"
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import QueryDict
 
 from trueup.domains.automation.engine.tiers import NEEDS_APPROVAL, Strategy
-from trueup.kernel.errors import TrueupError, UsageError
+from trueup.kernel.errors import UsageError
 
 LONGEST_BOX = 200_000
 TIERS = tuple(str(one) for one in Strategy)
@@ -20,11 +20,6 @@ METHODS = (
     ("loopback", "none: it is a port of this machine"),
 )
 UNITS = (("d", "days"), ("h", "hours"))
-
-
-def said(error: TrueupError) -> str:
-    """Return an error as a sentence or two for people."""
-    return f"{error.message}. {error.remedy}".rstrip(". ") + "."
 
 
 def by_field(error: UsageError) -> dict[str, str]:

@@ -26,6 +26,7 @@ from trueup.kernel.http import readers
 from trueup.kernel.http.bodies import parsed
 from trueup.kernel.http.callers import caller_of, context_of
 from trueup.kernel.http.host import host
+from trueup.kernel.http.pages import said
 from trueup.kernel.work.actions import ReplayJob
 
 RUNNING_SHOWN, CHOICES = 10, 50
@@ -114,10 +115,10 @@ def new(request: HttpRequest) -> HttpResponseBase:
         raise
     except UsageError as exc:
         errors = wrong(exc)
-        return _form(request, typed, errors=errors, problem="" if errors else forms.said(exc))
+        return _form(request, typed, errors=errors, problem="" if errors else said(exc))
     except TrueupError as exc:  # a rule refuses it: the decision is shown with its rule
         tried, _ = _decided(request, typed)
-        return _form(request, typed, problem=forms.said(exc), tried=tried)
+        return _form(request, typed, problem=said(exc), tried=tried)
     return HttpResponseRedirect(job_url(value["jobs"][0]))
 
 
@@ -176,7 +177,7 @@ def _decided(request: HttpRequest, typed: Mapping[str, str]) -> tuple[dict[str, 
             "job",
         )
     except UsageError as exc:
-        return {}, wrong(exc) or {"payload": forms.said(exc)}
+        return {}, wrong(exc) or {"payload": said(exc)}
     found = checks.check(caller.tenant, asked, caller.principal.roles, host().clock())
     return shown_answers(found, asked), {}
 
@@ -221,7 +222,7 @@ def dead(request: HttpRequest) -> HttpResponseBase:
         except PolicyRefused:
             raise
         except TrueupError as exc:
-            problem = forms.said(exc)
+            problem = said(exc)
         else:
             messages.success(request, "It is queued again; its attempts are counted anew.")
             return HttpResponseRedirect(job_url(value["job"]))

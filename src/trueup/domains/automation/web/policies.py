@@ -19,6 +19,7 @@ from trueup.kernel.http import readers
 from trueup.kernel.http.bodies import parsed
 from trueup.kernel.http.callers import caller_of, context_of
 from trueup.kernel.http.host import host as installation
+from trueup.kernel.http.pages import said
 
 TITLES = {
     "allowed": "Allowed",
@@ -46,7 +47,7 @@ def policies(request: HttpRequest) -> HttpResponseBase:
         except PolicyRefused:
             raise
         except TrueupError as exc:
-            problem = forms.said(exc)
+            problem = said(exc)
         else:
             return HttpResponseRedirect("/automation/policies/")
     may = readers.may(caller.principal, "administer")
@@ -65,7 +66,7 @@ def policy(request: HttpRequest) -> HttpResponseBase:
         except PolicyRefused:
             raise
         except TrueupError as exc:
-            problem = forms.said(exc)
+            problem = said(exc)
         else:
             messages.success(request, f"The policy of {pattern} is out of force.")
             return HttpResponseRedirect(policy_url(pattern))
@@ -118,9 +119,9 @@ def edit(request: HttpRequest) -> HttpResponseBase:
     except PolicyRefused:
         raise
     except UsageError as exc:
-        return _form(request, typed, errors=forms.by_field(exc), problem="" if forms.by_field(exc) else forms.said(exc))
+        return _form(request, typed, errors=forms.by_field(exc), problem="" if forms.by_field(exc) else said(exc))
     except TrueupError as exc:
-        return _form(request, typed, problem=forms.said(exc))
+        return _form(request, typed, problem=said(exc))
     messages.success(request, f"Version {value['version']} of the policy of {value['host']} is in force.")
     return HttpResponseRedirect(policy_url(value["host"]))
 

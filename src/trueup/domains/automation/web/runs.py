@@ -12,7 +12,7 @@ from trueup.domains.automation import jobqueries
 from trueup.domains.automation.api_jobs import job_id
 from trueup.domains.automation.engine.causes import Whose, cause_of
 from trueup.domains.automation.engine.endings import State
-from trueup.domains.automation.web import evidence, forms
+from trueup.domains.automation.web import evidence
 from trueup.domains.automation.web.authorizations import history
 from trueup.domains.automation.web.jobtables import job_url
 from trueup.domains.automation.web.tables import policy_url
@@ -22,6 +22,7 @@ from trueup.kernel.actions.runner import run
 from trueup.kernel.errors import Damaged, NotFound, TrueupError, UsageError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
+from trueup.kernel.http.pages import said
 from trueup.kernel.work.actions import CancelJob, ReplayJob
 
 _ACTIONS = {"cancel": CancelJob, "retry": ReplayJob}
@@ -47,7 +48,7 @@ def viewer(request: HttpRequest, id: str) -> HttpResponseBase:
         except PolicyRefused:
             raise
         except TrueupError as exc:
-            problem = forms.said(exc)
+            problem = said(exc)
         else:
             return HttpResponseRedirect(job_url(wanted))
     found = jobqueries.job(caller.tenant, wanted)

@@ -1,4 +1,4 @@
-"""The page of what stops work: the kill switch, breakers, and how near targets are to their limits."""
+"""The page of what stops work: the kill switch, breakers, lowered limits, and how near targets are to theirs."""
 
 from collections.abc import Mapping
 
@@ -18,6 +18,7 @@ from trueup.kernel.errors import TrueupError, UsageError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
 from trueup.kernel.http.host import host
+from trueup.kernel.http.pages import said
 
 _SHOWN = 200
 _ACTIONS: Mapping[str, tuple[type[AnyAction], str]] = {
@@ -39,9 +40,9 @@ def safety(request: HttpRequest) -> HttpResponseBase:
         raise
     except UsageError as exc:
         problems = [f"{name}: {problem}" for name, problem in forms.by_field(exc).items()]
-        return _page(request, problem=". ".join(problems) + "." if problems else forms.said(exc))
+        return _page(request, problem=". ".join(problems) + "." if problems else said(exc))
     except TrueupError as exc:
-        return _page(request, problem=forms.said(exc))
+        return _page(request, problem=said(exc))
     return HttpResponseRedirect("/automation/safety/")
 
 
@@ -66,7 +67,8 @@ def _act(request: HttpRequest) -> None:
 
 def _page(request: HttpRequest, *, problem: str = "") -> HttpResponseBase:
     caller = caller_of(request)
-    off = queries.switches(caller.tenant)
+    off, now = queries.switches(caller.tenant), host().clock()
+    lowered = queries.lowered(caller.tenant, now)
     rows = queries.breakers(caller.tenant).order_by("authority")
     found = [queries.breaker(row) for row in rows[:_SHOWN]]
     context = {
@@ -74,7 +76,9 @@ def _page(request: HttpRequest, *, problem: str = "") -> HttpResponseBase:
         "off": [one for one in off if one["host"] != "*"],
         "breakers": found,
         "more_breakers": max(0, rows.count() - len(found)) if len(found) == _SHOWN else 0,
-        "used": queries.usage(caller.tenant, host().clock()),
+        "lowered": lowered[:_SHOWN],
+        "more_lowered": max(0, len(lowered) - _SHOWN),
+        "used": queries.usage(caller.tenant, now),
         "operates": readers.may(caller.principal, "operate", "administer"),
         "administers": readers.may(caller.principal, "administer"),
         "problem": problem,

@@ -5,18 +5,18 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from trueup.domains.telemetry import queries
 from trueup.domains.telemetry.actions_baselines import PromoteBaseline, RollBackBaseline
 from trueup.domains.telemetry.models import Baseline
-from trueup.kernel.actions.errors import Held, PolicyRefused
 from trueup.kernel.actions.runner import run as run_action
-from trueup.kernel.errors import TrueupError, UsageError
+from trueup.kernel.errors import UsageError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
+from trueup.kernel.http.pages import acted
 from trueup.kernel.http.tables import Column, Empty, Filter, Rows, Table
 
 
@@ -83,16 +83,12 @@ def baseline(request: HttpRequest, name: str) -> HttpResponseBase:
     readers.require(caller_of(request), "read")
     if request.method != "POST":
         return _baseline(request, name)
-    try:
-        _act(request, name)
-    except PolicyRefused:
-        raise
-    except Held as held:
-        messages.success(request, "Another person has to consent now.")
-        return HttpResponseRedirect(f"/approvals/{held.details['request']}/")
-    except TrueupError as exc:
-        return _baseline(request, name, problem=f"{exc.message}. {exc.remedy}".rstrip(". ") + ".", status=400)
-    return HttpResponseRedirect(f"/telemetry/baselines/{name}/")
+    return acted(
+        request,
+        lambda: _act(request, name),
+        lambda problem: _baseline(request, name, problem=problem, status=400),
+        onto=f"/telemetry/baselines/{name}/",
+    )
 
 
 def _act(request: HttpRequest, name: str) -> None:

@@ -18,6 +18,7 @@ from trueup.kernel.actions.runner import run as run_action
 from trueup.kernel.errors import TrueupError, UsageError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
+from trueup.kernel.http.pages import said
 from trueup.kernel.http.tables import Column, Empty, Filter, Rows, Table
 from trueup.kernel.words import Verdict
 
@@ -94,7 +95,7 @@ def run(request: HttpRequest, name: str) -> HttpResponseBase:
     except PolicyRefused:
         raise
     except TrueupError as exc:
-        return _run(request, name, problem=f"{exc.message}. {exc.remedy}".rstrip(". ") + ".", status=400)
+        return _run(request, name, problem=said(exc), status=400)
 
 
 def _act(request: HttpRequest, name: str) -> str:

@@ -14,6 +14,7 @@ from trueup.kernel.actions.runner import run
 from trueup.kernel.errors import NotFound, TrueupError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
+from trueup.kernel.http.pages import said
 from trueup.kernel.work import queries
 from trueup.kernel.work.engine.states import State
 
@@ -28,7 +29,7 @@ def compare(request: HttpRequest) -> HttpResponseBase:
     except PolicyRefused:
         raise
     except TrueupError as exc:
-        return _form(request, problem=f"{exc.message}. {exc.remedy}".rstrip(". ") + ".", status=400)
+        return _form(request, problem=said(exc), status=400)
 
 
 def _form(request: HttpRequest, *, problem: str = "", status: int = 200) -> HttpResponse:

@@ -18,6 +18,7 @@ from trueup.kernel.errors import NotFound, TrueupError, UsageError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
 from trueup.kernel.http.host import host
+from trueup.kernel.http.pages import said
 
 
 def inbox(request: HttpRequest) -> HttpResponseBase:
@@ -41,7 +42,7 @@ def one(request: HttpRequest, id: str) -> HttpResponseBase:
     except PolicyRefused:
         raise
     except TrueupError as exc:
-        return _one(request, id, problem=f"{exc.message}. {exc.remedy}".rstrip(". ") + ".", status=400)
+        return _one(request, id, problem=said(exc), status=400)
     return HttpResponseRedirect(f"/approvals/{_uuid(id)}/")
 
 

@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from trueup.kernel import tenancy
 from trueup.kernel.actions.base import AnyAction, Principal
 from trueup.kernel.actions.runner import run
-from trueup.kernel.errors import NotFound, TrueupError
+from trueup.kernel.errors import NotFound
 from trueup.kernel.evidence.ledger import SYSTEM
 from trueup.kernel.http.callers import address_of, context_of
 from trueup.kernel.http.host import host
@@ -99,11 +99,6 @@ def safe_next(request: HttpRequest) -> str:
     """Return where to go after signing in: an address of ours, or the home page."""
     wanted = request.POST.get("next") or request.GET.get("next") or "/"
     return wanted if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) else "/"
-
-
-def problem(error: TrueupError) -> str:
-    """Return an error in the words of a form."""
-    return f"{error.message}. {error.remedy}".rstrip(". ") + "."
 
 
 def uuid(text: str) -> UUID:

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from trueup.kernel.actions.errors import PolicyRefused
 from trueup.kernel.errors import TrueupError
 from trueup.kernel.http.host import host
+from trueup.kernel.http.pages import said
 from trueup.kernel.identity import queries, secondfactor
 from trueup.kernel.identity.actions_account import (
     ActivateTotp,
@@ -52,7 +53,7 @@ def totp(request: HttpRequest) -> HttpResponseBase:
     except PolicyRefused:
         raise
     except TrueupError as exc:
-        return render(request, "identity/totp.html", context | {"problem": support.problem(exc)}, status=400)
+        return render(request, "identity/totp.html", context | {"problem": said(exc)}, status=400)
     request.session.pop(SECRET, None)
     return render(request, "identity/codes.html", {"codes": secondfactor.recovery_codes(user)})
 
@@ -81,7 +82,7 @@ def _with_code(request: HttpRequest, action: Any) -> HttpResponseBase | None:
     except PolicyRefused:
         raise
     except TrueupError as exc:
-        return render(request, "identity/account.html", _account(request) | {"problem": support.problem(exc)}, status=400)
+        return render(request, "identity/account.html", _account(request) | {"problem": said(exc)}, status=400)
     return None
 
 

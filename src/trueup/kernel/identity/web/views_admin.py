@@ -14,6 +14,7 @@ from trueup.kernel.errors import TrueupError, UsageError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of
 from trueup.kernel.http.host import host
+from trueup.kernel.http.pages import said
 from trueup.kernel.identity import queries
 from trueup.kernel.identity.actions_account import EndSession, EndSessions
 from trueup.kernel.identity.actions_keys import CreateApiKey, RevokeApiKey, RotateApiKey
@@ -44,7 +45,7 @@ def _attempted(
     except PolicyRefused:
         raise
     except TrueupError as exc:
-        return page(request, problem=support.problem(exc), status=400)
+        return page(request, problem=said(exc), status=400)
 
 
 def users(request: HttpRequest) -> HttpResponseBase:

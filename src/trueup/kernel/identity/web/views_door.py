@@ -9,6 +9,7 @@ from django.shortcuts import render
 
 from trueup.kernel.actions.errors import PolicyRefused
 from trueup.kernel.errors import TrueupError
+from trueup.kernel.http.pages import said
 from trueup.kernel.identity import signin
 from trueup.kernel.identity.actions_account import ChangePassword
 from trueup.kernel.identity.models import User
@@ -95,7 +96,7 @@ def _pending(request: HttpRequest) -> User | None:
 
 def _again(request: HttpRequest, template: str, error: TrueupError, **more: Any) -> HttpResponse:
     status = 429 if isinstance(error, signin.TooManyFailures) else 400
-    context = {"problem": support.problem(error), "next": support.safe_next(request), **more}
+    context = {"problem": said(error), "next": support.safe_next(request), **more}
     return render(request, template, context, status=status)
 
 

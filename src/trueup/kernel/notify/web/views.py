@@ -9,6 +9,7 @@ from trueup.kernel.actions.runner import run
 from trueup.kernel.errors import TrueupError, UsageError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
+from trueup.kernel.http.pages import said
 from trueup.kernel.notify import queries
 from trueup.kernel.notify.actions import AcknowledgeAlert, ResolveAlert
 from trueup.kernel.notify.engine.alerts import State
@@ -39,7 +40,7 @@ def alert(request: HttpRequest, id: str) -> HttpResponseBase:
         except PolicyRefused:
             raise
         except TrueupError as exc:
-            problem = f"{exc.message}. {exc.remedy}".rstrip(". ") + "."
+            problem = said(exc)
             found = queries.one(caller.tenant, id)
         else:
             return HttpResponseRedirect(f"/alerts/{found['alert']}/")

@@ -14,6 +14,7 @@ from trueup.kernel.errors import NotFound, TrueupError, UsageError
 from trueup.kernel.http import readers
 from trueup.kernel.http.callers import caller_of, context_of
 from trueup.kernel.http.host import host
+from trueup.kernel.http.pages import said
 from trueup.kernel.work import queries
 from trueup.kernel.work.actions import CancelJob, ReplayJob
 from trueup.kernel.work.actions_schedules import PauseSchedule, RemoveSchedule, ResumeSchedule
@@ -51,7 +52,7 @@ def job(request: HttpRequest, id: str) -> HttpResponseBase:
         except PolicyRefused:
             raise
         except TrueupError as exc:
-            problem = f"{exc.message}. {exc.remedy}".rstrip(". ") + "."
+            problem = said(exc)
         else:
             return HttpResponseRedirect(f"/jobs/{wanted}/")
     found = queries.job(caller.tenant, wanted)
