@@ -35,7 +35,12 @@ def has_nul(data: Any) -> bool:
     if isinstance(data, str):
         return "\0" in data
     if isinstance(data, dict):  # by far the most common, and asked first: whether it is a Mapping takes ten times as long
-        return any(map(has_nul, data)) or any(map(has_nul, data.values()))
+        for key, value in data.items():
+            if "\0" in key if isinstance(key, str) else has_nul(key):
+                return True
+            if "\0" in value if isinstance(value, str) else has_nul(value):
+                return True
+        return False
     if isinstance(data, list | tuple):
         return any(map(has_nul, data))
     if data is None or isinstance(data, bool | int | float):

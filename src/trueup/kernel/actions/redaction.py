@@ -8,6 +8,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 MASK = "[redacted]"
 _NOT_EVEN_HASHED = "[not even hashed]"
+_PLAIN = (str, int, float, bool, type(None))  # by far the most common, and asked for first
 
 
 class Password(SecretStr):
@@ -20,6 +21,8 @@ def redacted(value: BaseModel) -> dict[str, Any]:
 
 
 def _mask(value: Any) -> Any:
+    if isinstance(value, _PLAIN):
+        return value
     if isinstance(value, SecretStr | SecretBytes):
         return MASK
     if isinstance(value, BaseModel):
@@ -29,13 +32,13 @@ def _mask(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         items = [_mask(item) for item in value]
         return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     return str(value)
 
 
 def revealed(value: Any) -> Any:
     """Return JSON-able data with secrets in the clear: only ever hashed, never stored."""
+    if isinstance(value, _PLAIN):
+        return value
     if isinstance(value, Password):
         return _NOT_EVEN_HASHED
     if isinstance(value, SecretStr):
