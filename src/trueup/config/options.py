@@ -107,6 +107,13 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Name server (address, or address:port) that is asked for challenges; without it, those of the system.",
     ),
+    Option(
+        "automation.chromium",
+        "TRUEUP_CHROMIUM",
+        _TEXT,
+        "",
+        "Chromium (its headless shell does) that pages are opened in; without it, that of the system.",
+    ),
     _days(30, "Days that jobs which ended are kept.", "jobs_days"),
     _days(30, "Days that failed sign-ins are remembered.", "signins_days"),
     _days(90, "Days that API keys which were revoked or expired are kept in the list.", "keys_days"),

@@ -1,10 +1,13 @@
 """``trueup automation job`` and ``worker``, through the installed command."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from tests.domains.automation.egress.sites import answering, text
+from trueup.domains.automation.browser.launch import executable
 
 PAGE = "<html><head><title>t</title></head><body><h1>hello</h1></body></html>"
 
@@ -85,3 +88,30 @@ def test_a_waiting_job_is_cancelled_and_tried_again(trueup, opened):
         assert "completed" in trueup("automation", "job", "show", id).out
         assert trueup("automation", "job", "show", "00000000-0000-4000-8000-000000000000").code == 4
         assert trueup("automation", "job", "submit", site.url("/"), "--allow-unsandboxed").code == 2
+
+
+@pytest.fixture
+def bare():
+    """Return a browser that starts without its sandbox, in a place that its unprivileged user can read."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        place = Path(folder) / "chromium"
+        place.write_text(f'#!/bin/sh\nexec {executable()} --no-sandbox "$@"\n')
+        place.chmod(0o755)
+        yield str(place)
+
+
+def test_without_a_sandbox_no_page_is_opened_unless_that_is_allowed_and_then_evidence_says_so(trueup, opened, bare, tmp_path):
+    with answering(text(PAGE, Content_Type="text/html")) as site:
+        opened(site.port)
+        ask = ("automation", "job", "submit", "--wait", "--json")
+        refused = trueup(*ask, site.url("/a"), env={"TRUEUP_CHROMIUM": bare})
+        assert (refused.code, refused.json["state"], refused.json["error"]["code"]) == (30, "retry_wait", "SANDBOX_MISSING")
+        assert "--allow-unsandboxed" in refused.json["error"]["message"]
+        assert site.asked == []
+        done = trueup(*ask, site.url("/b"), "--allow-unsandboxed", env={"TRUEUP_CHROMIUM": bare})
+        assert (done.code, done.json["state"]) == (0, "completed"), done.err
+        manifest = tmp_path / "manifest.json"
+        trueup("evidence", "artifact", "get", done.json["executions"][0]["manifest"], "--out", manifest)
+        seen = json.loads(manifest.read_text())["browser"]
+        assert (seen["sandbox"], seen["unsandboxed_allowed"]) == ("off", True)

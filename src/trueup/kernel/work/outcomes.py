@@ -7,7 +7,7 @@ from django.db import transaction
 from trueup.kernel.actions import attempts
 from trueup.kernel.actions.base import Principal
 from trueup.kernel.actions.errors import Held, IdempotencyConflict
-from trueup.kernel.errors import NotFound, Refused, TrueupError, UsageError
+from trueup.kernel.errors import ConfigurationError, NotFound, Refused, TrueupError, UsageError
 from trueup.kernel.evidence import ledger
 from trueup.kernel.work.claims import Claimed, Ended
 from trueup.kernel.work.engine.backoff import Backoff
@@ -31,6 +31,8 @@ def permanent(exc: BaseException) -> bool:
 
 def problem(exc: BaseException) -> tuple[str, str]:
     """Return code and words of a failure; an unexpected one gives its type alone, its text may hold anything."""
+    if isinstance(exc, ConfigurationError) and exc.remedy:
+        return exc.code, f"{exc.message}; {exc.remedy}"  # whoever reads of the job may be who can mend the machine
     if isinstance(exc, TrueupError):
         return exc.code, exc.message
     if isinstance(exc, MemoryError):

@@ -63,7 +63,8 @@ def connect(
         joins_as_written: hold the right side of a join in memory; left to itself, DuckDB guesses how long a text file is, and
             has taken ten million lines for forty.
     """
-    import duckdb
+    with held_back():  # its libraries end the process where they are interrupted while they load
+        import duckdb
 
     folder, files = scratch.absolute(), [] if reads is None else [literal(str(reads.absolute())), exact_path(reads)]
     connection = duckdb.connect(
@@ -111,7 +112,8 @@ def faults(named: str, place: Path | None = None) -> Iterator[None]:
         UnreadableInput: the data cannot be read, or not in the memory allowed.
         StorageFull: no room for the spool.
     """
-    import duckdb
+    with held_back():
+        import duckdb
 
     try:
         with held_back():
