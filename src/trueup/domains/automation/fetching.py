@@ -8,6 +8,7 @@ from trueup.domains.automation import breakers, meters, snapshots
 from trueup.domains.automation.agent import NO_CONTACT, SETTING, TOKEN, contact, user_agent
 from trueup.domains.automation.desk import Desk
 from trueup.domains.automation.egress import robots
+from trueup.domains.automation.egress.bodies import folder_of
 from trueup.domains.automation.egress.gate import Gate, HopRefused
 from trueup.domains.automation.egress.http import Fetcher, FetchFailed, Request, Response
 from trueup.domains.automation.egress.record import Hop, Record
@@ -58,11 +59,12 @@ class _Run:
     async def go(self, urls: Sequence[str]) -> None:
         """Fetch every page."""
         ctx, agent = self._ctx, user_agent(self._address)
+        spill = folder_of(ctx.ports.data)
         counted = Counted(self._desk, ctx.tenant, ctx.clock, contact=self._address)
-        async with Fetcher(self._gate(counted), agent=agent, bounds=robots.BOUNDS) as reading:
+        async with Fetcher(self._gate(counted), agent=agent, bounds=robots.BOUNDS, spill=spill) as reading:
             files = robots.Robots(reading, StoredCopies(self._desk, ctx.tenant), ctx.clock, token=TOKEN)
             polite = Polite(self._desk, ctx.tenant, ctx.clock, files, contact=self._address)
-            async with Fetcher(self._gate(polite), agent=agent) as fetcher:
+            async with Fetcher(self._gate(polite), agent=agent, spill=spill) as fetcher:
                 for url in urls:
                     begun = len(self._found.record.hops)
                     page = await self._page(fetcher, url)
