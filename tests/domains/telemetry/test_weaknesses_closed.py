@@ -34,7 +34,7 @@ def test_no_address_leads_to_a_file_of_the_host(doors, stand, name):
         assert "root:" not in answer.text
 
 
-@pytest.mark.requirement("telemetry:W8.3.3")
+@pytest.mark.requirement("telemetry:W8.3.3", "automation:AR-11")
 @pytest.mark.parametrize("path", ["/api/v1/telemetry/runs", "/health/live", "/telemetry/runs/", "/api/openapi.json"])
 def test_no_other_origin_is_let_in(doors, stand, path):
     answer = doors.get(path, key=doors.key("viewer"), origin="https://elsewhere.example")

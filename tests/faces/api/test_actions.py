@@ -197,7 +197,7 @@ def test_the_request_id_of_the_caller_is_kept_in_answer_problem_and_header(doors
     assert (answer.headers["X-Request-Id"], answer.json["error"]["request_id"]) == ("my-request-1", "my-request-1")
 
 
-@pytest.mark.requirement("automation:W15")
+@pytest.mark.requirement("automation:W15", "automation:AR-11")
 @pytest.mark.parametrize("path", ["/", "/login/", "/health/live", "/api/v1/evidence/facts", "/nothing", "/api/docs"])
 def test_every_answer_carries_the_headers_that_keep_browsers_careful(doors, path):
     answer = doors.get(path)
