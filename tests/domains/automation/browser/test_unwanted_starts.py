@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.domains.automation.egress.test_http import AGENT, NOW
+from trueup.domains.automation.browser import pool
 from trueup.domains.automation.browser.launch import Options, executable
 from trueup.domains.automation.browser.pool import Pool
 from trueup.kernel.errors import TrueupError
@@ -19,11 +20,11 @@ def test_a_start_that_is_given_up_leaves_neither_a_browser_nor_a_complaint(secon
     path.symlink_to(executable())
 
     async def main():
-        pool = Pool(AGENT, lambda: NOW, Options(executable=path))
+        kept = Pool(AGENT, lambda: NOW, Options(executable=path))
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(seconds), pool.lent(UUID(int=1)):
+            async with asyncio.timeout(seconds), kept.lent(UUID(int=1)):
                 await asyncio.sleep(10)
-        await pool.close()
+        await kept.close()
 
     asyncio.run(main())
     gc.collect()
@@ -37,19 +38,40 @@ def test_a_start_that_fails_after_it_was_given_up_is_no_error_of_the_program(tmp
     path.chmod(0o755)
 
     async def main():
-        pool = Pool(AGENT, lambda: NOW, Options(executable=path))
+        kept = Pool(AGENT, lambda: NOW, Options(executable=path))
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2), pool.lent(UUID(int=1)):
+            async with asyncio.timeout(0.2), kept.lent(UUID(int=1)):
                 pass
-        await pool.close()
+        await kept.close()
         with pytest.raises(TrueupError, match="the browser did not start"):
-            async with pool.lent(UUID(int=1)):
+            async with kept.lent(UUID(int=1)):
                 pass
-        await pool.close()
+        await kept.close()
 
     asyncio.run(main())
     gc.collect()
     assert not caplog.records
+
+
+def test_the_end_does_not_wait_for_a_start_that_takes_too_long(tmp_path, monkeypatch):
+    path = tmp_path / "slow-browser"
+    path.write_text("#!/bin/sh\nsleep 4\nexit 1\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(pool, "STARTING", 0.2)
+
+    async def main():
+        kept = Pool(AGENT, lambda: NOW, Options(executable=path))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), kept.lent(UUID(int=1)):
+                pass
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        async with asyncio.timeout(2):
+            await kept.close()
+        left = [task for task in others if not task.done()]
+        assert left
+        await asyncio.wait(left)
+
+    asyncio.run(main())
 
 
 def running(mark):

@@ -1,5 +1,7 @@
 """A target that asks to be left alone is recognised, an ordinary page is not; and it is left alone as long as it asks."""
 
+import mmap
+import tempfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,6 +68,15 @@ def test_a_refusal_or_a_challenge_is_a_block(status, headers, body):
 )
 def test_an_ordinary_page_is_none(status, headers, body):
     assert blocked(status, headers, body) == ""
+
+
+@pytest.mark.parametrize(("page", "expected"), [(b"<title>Just a moment...</title>", True), (b"<title>News</title>", False)])
+def test_a_page_that_lies_on_disk_is_looked_at_alike(page, expected):
+    with tempfile.TemporaryFile() as file:
+        file.write(page + b" " * (1 << 19))
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body:
+            assert bool(blocked(200, HTML, body)) is expected
 
 
 def test_a_time_to_wait_is_read_in_both_forms():

@@ -25,6 +25,8 @@ IDLE = 30.0
 """Seconds after which a browser that nobody uses is closed."""
 AT_ONCE = 2
 """Browsers that run at once: those of as many tenants."""
+STARTING = 8.0
+"""Seconds that a start which nobody waits for gets to end by itself, once the pool ends."""
 
 
 @dataclass(slots=True)
@@ -146,4 +148,5 @@ class Pool:
             self._sweeper.cancel()
         for tenant, kept in list(self._kept.items()):
             await self._end(tenant, kept)
-        await asyncio.gather(*self._unwanted, return_exceptions=True)
+        if self._unwanted:
+            await asyncio.wait(self._unwanted, timeout=STARTING)

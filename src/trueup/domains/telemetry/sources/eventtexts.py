@@ -60,11 +60,11 @@ def texts_of(schema: Schema, scratch: Path) -> Iterator[PatternTexts]:
     Raises:
         UnreadableInput: a pattern that RE2 does not take; it names file, line and field.
     """
-    import duckdb
-
     folder = scratch / "texts"
     folder.mkdir()
     with connect(folder) as connection:
+        import duckdb
+
         for pattern in schema.patterns:
             try:
                 connection.execute(_sql(pattern), [["tried"]]).fetchall()

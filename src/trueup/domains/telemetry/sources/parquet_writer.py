@@ -43,8 +43,6 @@ def write_parquet(sample: HostSample, path: Path, *, scratch: Path | None = None
 
 
 def _copy(sample: HostSample, part: Path, scratch: Path) -> None:
-    import duckdb
-
     names = {f"c{index}": name for index, name in enumerate(sample.columns)}
     frame = {"time_ms": sample.time_ms, **{short: sample.columns[name] for short, name in names.items()}}
     cells = ", ".join(
@@ -52,6 +50,8 @@ def _copy(sample: HostSample, part: Path, scratch: Path) -> None:
     )
     notes = f"{{'rate': {literal(f'{sample.rate:g}')}, 'late': '{sample.late}', 'skipped': '{sample.skipped}'}}"
     with connect(scratch) as connection:
+        import duckdb
+
         connection.register("frame", frame)
         try:
             connection.execute(
