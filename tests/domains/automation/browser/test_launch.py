@@ -120,6 +120,12 @@ def test_a_program_that_is_no_browser_is_reported(program, text):
         during(document, Options(executable=program(text), seconds=1))
 
 
+def test_a_browser_that_is_not_where_it_is_said_to_be_is_named_with_its_setting(tmp_path):
+    with pytest.raises(BrowserMissing, match="chromium: is no program that can be started") as refused:
+        during(document, Options(executable=tmp_path / "chromium"))
+    assert "TRUEUP_CHROMIUM" in refused.value.remedy
+
+
 def test_a_browser_behind_tunnels_trusts_no_authority_of_ours():
     async def go():
         async with Proxy(gate_for(), AGENT) as ends, Proxy(gate_for(), AGENT, tunnel_only=True) as relays:

@@ -146,6 +146,11 @@ async def launched(proxy: Proxy, options: Options | None = None) -> AsyncIterato
     except ImportError as exc:
         raise BrowserMissing("what drives browsers is not installed", remedy="pip install 'trueup[automation]'") from exc
     path = options.executable or executable()
+    if not os.access(path, os.X_OK):
+        raise BrowserMissing(
+            f"{path}: is no program that can be started",
+            remedy="set TRUEUP_CHROMIUM (automation.chromium) to a Chromium, or leave it out",
+        )
     user = user_for()
     home = Path(tempfile.mkdtemp(prefix="trueup-browser-"))
     try:
