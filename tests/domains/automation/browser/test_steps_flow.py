@@ -42,8 +42,8 @@ def test_a_step_is_tried_as_often_as_it_says_with_longer_waits(theatre):
 
 
 def test_a_step_that_comes_to_work_is_a_success(theatre):
-    html = "<script>setTimeout(() => document.body.innerHTML = '<button id=it onclick=\"this.id = 9\">x</button>', 250)</script>"
-    step = {"action": "click", "selector": "#it", "timeout_ms": 150, "retry": {"attempts": 5, "wait_ms": 50}}
+    html = "<script>setTimeout(() => document.body.innerHTML = '<button id=it onclick=\"this.id = 9\">x</button>', 1500)</script>"
+    step = {"action": "click", "selector": "#it", "timeout_ms": 700, "retry": {"attempts": 5, "wait_ms": 50}}
     found, _ = theatre.plays(html, step)
     assert found.ended is Ended.COMPLETED
     assert found.steps[1].attempts > 1
